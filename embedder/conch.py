@@ -1,0 +1,42 @@
+"""load_conch(): CONCH's released checkpoint and tokenizer, from files that the lab fetched itself."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from embedder.devices import choose_device, parse_dtype
+from embedder.encoder import ConchEncoder
+from embedder.errors import TokenizerError
+from embedder.model import CONCH
+from embedder.tokenizer import PromptTokenizer
+from embedder.weights import find_file, hash_checked, load_towers, read_state_dict
+
+HINT = " The weights are gated: `python -m embedder fetch` gets them with your own access token."
+TOKENIZER_IN_PACKAGE = "open_clip_custom/tokenizers/conch_byte_level_bpe_uncased.json"
+
+
+def load_conch(
+    *, weights: Path | None, tokenizer: Path | None, weights_sha256: str | None, device: str, dtype: str
+) -> ConchEncoder:
+    """See embedder.load_encoder. Raises WeightsError, TokenizerError, DeviceError."""
+    target, precision = choose_device(device), parse_dtype(dtype)
+    file = find_file(weights, variable="CONCH_WEIGHTS", what="CONCH checkpoint", hint=HINT)
+    words = PromptTokenizer(find_tokenizer(tokenizer), context_length=CONCH.context_length, vocabulary=CONCH.vocabulary)
+    digest = hash_checked(file, weights_sha256)
+    towers = load_towers(read_state_dict(file), CONCH)
+    return ConchEncoder(towers, words, name="conch", weights_sha256=digest, device=target, dtype=precision)
+
+
+def find_tokenizer(path: Path | None) -> Path:
+    """The file given, the one in $CONCH_TOKENIZER, or the one inside an installed `conch` package."""
+    configured = path or (Path(os.environ["CONCH_TOKENIZER"]) if os.environ.get("CONCH_TOKENIZER") else None)
+    if configured is not None:
+        return configured
+    package = find_spec("conch")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        inside = Path(folder) / TOKENIZER_IN_PACKAGE
+        if inside.is_file():
+            return inside
+    raise TokenizerError("No CONCH tokenizer is configured: give its path or set CONCH_TOKENIZER.")
