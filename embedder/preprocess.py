@@ -99,9 +99,8 @@ def _resize_window(image: Image.Image, size: tuple[int, int], side_px: int) -> N
 
 
 def _columns_first(source: tuple[int, int], target: tuple[int, int]) -> bool:
-    """The order of Pillow's two passes: the one that leaves less in between, and columns first only where they shrink."""
-    (width, height), (target_width, target_height) = source, target
-    return target_height < height and width * target_height < height * target_width
+    """The order of Pillow's two passes for the long images that come here: a tall one that shrinks goes columns first."""
+    return target[1] < source[1] and source[1] > 2 * source[0]
 
 
 def _window_weights(source: int, target: int, side_px: int) -> tuple[int, NDArray[np.int64]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import pickle
+import pickletools
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +33,7 @@ StateDict = dict[str, Tensor]
 # Parts of a released or trained checkpoint that retrieval never computes.
 UNUSED_PREFIXES = ("text_decoder.", "visual.attn_pool_caption.", "visual.ln_caption.")
 POSITION_EMBEDDING = "visual.trunk.pos_embed"
+PLAIN_MODULES = ("torch", "collections OrderedDict", "collections.OrderedDict")  # what pickled tensors are made of
 MAX_ZERO_SHARE = 0.5  # of one matrix: trained weights are never mostly exact zeros, a half-written file is
 
 
@@ -50,7 +54,10 @@ def sha256_of(path: Path) -> str:
 
 def hash_checked(path: Path, expected: str | None) -> str:
     """The file's sha256. Raises WeightsHashMismatch where another one is expected."""
-    actual = sha256_of(path)
+    try:
+        actual = sha256_of(path)
+    except OSError as exc:
+        raise WeightsNotFound(f"The checkpoint cannot be read ({exc.strerror}): check the path and its rights.") from exc
     if expected is not None and actual != expected.strip().lower():
         raise WeightsHashMismatch(
             f"The checkpoint is not the configured one: its sha256 begins {actual[:12]}, expected {expected[:12]}."
@@ -91,14 +98,14 @@ def _read_safetensors(path: Path) -> Mapping[str, object]:
 def _read_torch(path: Path) -> Mapping[str, object]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except pickle.UnpicklingError as exc:
-        if _is_pickle(path):
+    except MemoryError:
+        raise
+    except Exception as exc:  # a damaged pickle makes torch raise almost anything
+        if _asks_for_code(path):
             raise WeightsNotPlain(
                 "The checkpoint holds more than plain tensors; such a file could run code, so it was not opened."
             ) from exc
-        raise WeightsTruncated("The file is not a checkpoint, or it is damaged.") from exc
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError) as exc:
-        raise WeightsTruncated("The checkpoint is cut short or damaged: fetch it again.") from exc
+        raise WeightsTruncated("The checkpoint is cut short, damaged or no checkpoint at all: fetch it again.") from exc
     inner = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else loaded
     if not isinstance(inner, Mapping):
         raise WeightsMismatch("The checkpoint holds no table of named tensors.")
@@ -110,18 +117,37 @@ def _is_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _is_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04" or _starts_pickle(path)
+def _asks_for_code(path: Path) -> bool:
+    """True where a pickle in the file names a function or class that plain tensors do not need. Runs nothing."""
+    try:
+        if not _is_zip(path):
+            with path.open("rb") as file:
+                return _names_foreign_code(file)
+        with zipfile.ZipFile(path) as archive:
+            tables = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            return any(_names_foreign_code(io.BytesIO(archive.read(name))) for name in tables)
+    except (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
 
 
-def _starts_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(1) == b"\x80"
+def _names_foreign_code(stream: IO[bytes]) -> bool:
+    """Reads pickle after pickle (torch's old format holds several) up to the first byte that is none."""
+    strings: list[str] = []
+    try:
+        while True:  # until genops meets the end
+            for opcode, argument, _ in pickletools.genops(stream):
+                if opcode.name in ("GLOBAL", "INST") and not str(argument).startswith(PLAIN_MODULES):
+                    return True
+                if opcode.name == "STACK_GLOBAL" and not ".".join(strings[-2:]).startswith(PLAIN_MODULES):
+                    return True
+                if isinstance(argument, str):
+                    strings = [*strings[-1:], argument]
+    except Exception:  # noqa: BLE001 - noise instead of a pickle: nothing more can be said about it
+        return False
 
 
 def _plain_names(raw: Mapping[str, object]) -> StateDict:
-    foreign = [str(name) for name, value in raw.items() if not isinstance(value, Tensor)]
+    foreign = [str(name) for name, value in raw.items() if not (isinstance(value, Tensor) and isinstance(name, str))]
     if foreign:
         raise WeightsMismatch(f"The checkpoint holds entries that are not tensors: {_some(foreign)}.")
     named = {name.removeprefix("module."): value for name, value in raw.items() if isinstance(value, Tensor)}
@@ -139,7 +165,8 @@ def load_towers(state: StateDict, config: ModelConfig) -> DualTower:
     state = {**state, **_resampled_positions(state, expected.get(POSITION_EMBEDDING))}
     check_names_and_shapes({name: tensor.shape for name, tensor in state.items()}, expected)
     check_values(state)
-    float32 = {name: tensor.to(torch.float32) for name, tensor in state.items()}
+    # copied, since what was read is still mapped from the file: who rewrites that must not change what runs
+    float32 = {name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}
     towers.load_state_dict(float32, strict=True, assign=True)
     return towers.eval().requires_grad_(requires_grad=False)
 
@@ -159,17 +186,20 @@ def check_names_and_shapes(found: Mapping[str, torch.Size], expected: Mapping[st
 
 
 def check_values(state: StateDict) -> None:
-    """Refuses tensors that are not finite, and matrices that are mostly exact zeros."""
+    """Refuses tensors that are not finite, and weights that are mostly exact zeros."""
+    whole = [name for name, tensor in state.items() if not tensor.is_floating_point()]
+    if whole:
+        raise WeightsMismatch(f"The checkpoint holds whole numbers where weights belong, in {_some(whole)}.")
     bad = [name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())]
     if bad:
         raise WeightsDegenerate(f"The checkpoint holds values that are not numbers, in {_some(bad)}.")
-    empty = [name for name, tensor in state.items() if _mostly_zero(tensor)]
+    empty = [name for name, tensor in state.items() if _mostly_zero(name, tensor)]
     if empty:
         raise WeightsDegenerate(f"The checkpoint is zero-filled in {_some(empty)}: the download did not finish.")
 
 
-def _mostly_zero(tensor: Tensor) -> bool:
-    if tensor.ndim < 2 or tensor.numel() == 0:
+def _mostly_zero(name: str, tensor: Tensor) -> bool:
+    if tensor.numel() == 0 or (tensor.ndim < 2 and not name.endswith("weight")):
         return False  # biases may well be zero
     return int(torch.count_nonzero(tensor)) < (1 - MAX_ZERO_SHARE) * tensor.numel()
 
