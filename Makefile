@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
-.PHONY: test lint format typecheck imports pytest train-mini bench clean help
+.PHONY: test lint format typecheck imports pytest bench clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,9 +34,6 @@ imports: $(READY)  ## the rooms import only what they may
 
 pytest: $(READY)  ## the tests, in parallel and in random order
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
-
-train-mini: $(READY)  ## train, evaluate and export the bundled mini encoder again
-	$(BIN)/python -m embedder.training all --shared ../shared/data
 
 bench: $(READY)  ## measure the embedder on this machine
 	$(BIN)/python -m benchmarks.embedder
