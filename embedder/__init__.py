@@ -16,19 +16,43 @@ from embedder.encoders import BothSpaces, Encoder, load_encoder
 from embedder.spec import EncoderSpec
 
 if TYPE_CHECKING:
-    from embedder.images import Limits, open_rgb
+    from embedder.header import Header, read_header
+    from embedder.identity import Findings
+    from embedder.images import Limits, Streamed, open_rgb
+    from embedder.patterns import Pattern, Searcher
+    from embedder.places import Place
+    from embedder.sandbox import Sandbox
 
 __all__ = [
     "BothSpaces",
     "Encoder",
     "EncoderSpec",
+    "Findings",
+    "Header",
     "Limits",
+    "Pattern",
+    "Place",
+    "Sandbox",
+    "Searcher",
+    "Streamed",
     "errors",
     "load_encoder",
     "open_rgb",
+    "read_header",
 ]
 
-_ON_FIRST_USE = {"Limits": "embedder.images", "open_rgb": "embedder.images"}
+_ON_FIRST_USE = {
+    "Findings": "embedder.identity",
+    "Header": "embedder.header",
+    "Limits": "embedder.images",
+    "Pattern": "embedder.patterns",
+    "Place": "embedder.places",
+    "Sandbox": "embedder.sandbox",
+    "Searcher": "embedder.patterns",
+    "Streamed": "embedder.images",
+    "open_rgb": "embedder.images",
+    "read_header": "embedder.header",
+}
 
 
 def __getattr__(name: str) -> Any:

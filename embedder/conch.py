@@ -11,6 +11,7 @@ from embedder.encoder import ConchEncoder
 from embedder.errors import TokenizerError
 from embedder.model import CONCH
 from embedder.tokenizer import PromptTokenizer
+from embedder.towers import TokenReader
 from embedder.weights import find_file, hash_checked, load_towers, read_state_dict
 
 HINT = " The weights are gated: `python -m embedder fetch` gets them with your own access token."
@@ -21,12 +22,23 @@ def load_conch(
     *, weights: Path | None, tokenizer: Path | None, weights_sha256: str | None, device: str, dtype: str
 ) -> ConchEncoder:
     """See embedder.load_encoder. Raises WeightsError, TokenizerError, DeviceError."""
-    target, precision = choose_device(device), parse_dtype(dtype)
-    file = find_file(weights, variable="CONCH_WEIGHTS", what="CONCH checkpoint", hint=HINT)
+    choose_device(device)  # an absent one is told before anything is read
+    file = find_weights(weights)
     words = PromptTokenizer(find_tokenizer(tokenizer), context_length=CONCH.context_length, vocabulary=CONCH.vocabulary)
+    return load_with(words, file, weights_sha256=weights_sha256, device=device, dtype=dtype)
+
+
+def load_with(words: TokenReader, file: Path, *, weights_sha256: str | None, device: str, dtype: str) -> ConchEncoder:
+    """The checkpoint in ``file`` behind any tokenizer. Raises WeightsError, DeviceError."""
+    target, precision = choose_device(device), parse_dtype(dtype)
     digest = hash_checked(file, weights_sha256)
     towers = load_towers(read_state_dict(file), CONCH)
     return ConchEncoder(towers, words, name="conch", weights_sha256=digest, device=target, dtype=precision)
+
+
+def find_weights(path: Path | None) -> Path:
+    """The file given, or the one in $CONCH_WEIGHTS. Raises WeightsNotFound with what to do."""
+    return find_file(path, variable="CONCH_WEIGHTS", what="CONCH checkpoint", hint=HINT)
 
 
 def find_tokenizer(path: Path | None) -> Path:

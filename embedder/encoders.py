@@ -72,11 +72,15 @@ def _mini(**options: Any) -> Encoder:
     return _call("embedder.mini", "load_mini", options)
 
 
+def _clip(**options: Any) -> Encoder:
+    return _call("embedder.clip", "load_clip", options)
+
+
 def _fake(**options: Any) -> Encoder:
     return _call("embedder.fake", "load_fake", options)
 
 
-_LOADERS: dict[str, Callable[..., Encoder]] = {"conch": _conch, "mini": _mini, "fake": _fake}
+_LOADERS: dict[str, Callable[..., Encoder]] = {"conch": _conch, "mini": _mini, "clip": _clip, "fake": _fake}
 
 
 def _call(module: str, function: str, options: dict[str, Any]) -> Encoder:
@@ -103,10 +107,11 @@ def load_encoder(
     device: str = "auto",
     dtype: str = "auto",
 ) -> Encoder:
-    """The encoder called ``name``: "conch", "mini" or "fake".
+    """The encoder called ``name``: "conch", "mini", "clip" or "fake".
 
-    ``weights``, ``tokenizer``: files; for "conch" they default to $CONCH_WEIGHTS
-    and $CONCH_TOKENIZER. ``weights_sha256``: refuse any other file. ``device``: "auto", "cpu", "cuda", "cuda:1" ….
+    ``weights``, ``tokenizer``: files; for "conch" they default to $CONCH_WEIGHTS and $CONCH_TOKENIZER. For "clip" ``weights``
+    is a folder in transformers' layout ($CLIP_WEIGHTS), which holds its tokenizer. ``weights_sha256``: refuse any other file.
+    ``device``: "auto", "cpu", "cuda", "cuda:1" ….
     ``dtype``: "float32", "bfloat16", or "auto", which takes bfloat16 only where it is fast and keeps a cosine of at least
     0.9995 to float32; several machines that fill one index should name the dtype, since the fingerprint contains it.
 

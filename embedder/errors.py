@@ -63,6 +63,16 @@ class TooManyFrames(ImageError):
     reason = "too_many_frames"
 
 
+class TooManyPages(ImageError):
+    reason = "too_many_pages"
+
+
+class NoSuchPage(ImageError):
+    """A page is asked for that the file does not have."""
+
+    reason = "no_such_page"
+
+
 class ImageTooSmall(ImageError):
     reason = "too_small"
 
@@ -75,6 +85,12 @@ class WholeSlideImage(ImageError):
     """A pyramidal slide: it is cut into tiles, never embedded whole."""
 
     reason = "whole_slide"
+
+
+class LabelOnly(ImageError):
+    """All that the file shows is a slide's label or an overview with the label on it: never pictured, it may name a patient."""
+
+    reason = "label_only"
 
 
 class DecoderCrashed(ImageError):
@@ -138,6 +154,12 @@ class AccessNotGranted(WeightsError):
     reason = "weights_access"
 
 
+class HubUnreachable(WeightsError):
+    """The hub did not answer, or not to the end: nothing is wrong with the request."""
+
+    reason = "hub_unreachable"
+
+
 class TokenizerError(EmbedderError):
     reason = "tokenizer"
 
@@ -148,6 +170,12 @@ class SelfTestFailed(EmbedderError):
     reason = "self_test"
 
 
+class GoldenMismatch(EmbedderError):
+    """Expected vectors cannot be compared with this encoder, or differ from what it computes."""
+
+    reason = "golden"
+
+
 # --- the machine ---------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +183,18 @@ class DeviceError(EmbedderError):
     """The device is absent, or too small for even one image or prompt."""
 
     reason = "device"
+
+
+class SandboxUnavailable(EmbedderError):
+    """No decoder process can be started: nobody's file is at fault, and waiting or repairing the installation helps."""
+
+    reason = "sandbox"
+
+
+class BadPattern(EmbedderError):
+    """A regular expression does not compile; the sentence says why."""
+
+    reason = "bad_pattern"
 
 
 class MissingDependency(EmbedderError):

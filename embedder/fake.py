@@ -105,7 +105,8 @@ def load_fake(
 
 
 def _mean_colours(image: Image.Image) -> NDArray[np.float64]:
-    return np.asarray(image.convert("RGB").resize((GRID, GRID), resample=4), np.float64)  # 4: box, a plain mean
+    image = image if image.mode == "RGB" else image.convert("RGB")  # convert() copies in any case
+    return np.asarray(image.resize((GRID, GRID), resample=4), np.float64)  # 4: box, a plain mean
 
 
 def _words(prompt: str) -> list[str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from errno import EINVAL
+from stat import S_ISREG
 from typing import BinaryIO
 
 import numpy as np
@@ -17,7 +19,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from embedder import errors
 from embedder.scaling import to_8_bit
 
-Source = str | os.PathLike[str] | bytes | BinaryIO
+
+@dataclass(frozen=True)
+class Streamed:
+    """A file without a path of its own: ``size`` bytes, read from what open() gives. Raises what open() raises."""
+
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Streamed
 
 TIFF, DICOM = "TIFF", "DICOM"
 PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "JPEG2000", "AVIF")
@@ -37,13 +48,18 @@ _MAGIC = (
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What is refused before a pixel is decoded. Sides in pixels; ``max_aspect`` is the long side over the short one."""
+    """What is refused before a pixel is decoded. Sides in pixels; ``max_aspect`` is the long side over the short one.
+
+    ``max_pages``: separate pictures in one file; ``max_pages_pixels``: of all of them together, since each is decoded.
+    """
 
     max_bytes: int = 2**30
     max_pixels: int = 100_000_000
     min_side_px: int = 16
     max_aspect: float = 20.0
     max_frames: int = 10_000
+    max_pages: int = 200
+    max_pages_pixels: int = 1_000_000_000
 
     def check_size(self, width: int, height: int) -> None:
         """Raises TooManyPixels, ImageTooSmall or ImageTooElongated."""
@@ -61,11 +77,21 @@ class Limits:
         if frames > self.max_frames:
             raise errors.TooManyFrames(f"The file holds {frames} frames; at most {self.max_frames} are allowed.")
 
+    def check_pages(self, pages: int, pixels: int) -> None:
+        """``pixels``: of all pages. Raises TooManyPages, TooManyPixels."""
+        if pages > self.max_pages:
+            raise errors.TooManyPages(f"The file holds {pages} pictures; at most {self.max_pages} are read from one file.")
+        if pages > 1 and pixels > self.max_pages_pixels:
+            raise errors.TooManyPixels(
+                f"The file's {pages} pictures have {pixels} pixels together; at most {self.max_pages_pixels} are read."
+            )
 
-def open_rgb(source: Source, *, limits: Limits | None = None) -> Image.Image:
+
+def open_rgb(source: Source, *, limits: Limits | None = None, page: int = 0) -> Image.Image:
     """A file, its bytes or an open binary file -> a new "RGB" image, upright, without any metadata.
 
-    Transparency is laid on white. Of several frames, pages or z-slices the first is taken. Deeper samples: see scaling.py.
+    ``page``: which of the Header's ``pages``, from 0. Transparency is laid on white. Of several frames or z-slices the first is
+    taken. Deeper samples: see scaling.py.
     Raises an errors.ImageError with one sentence for everything that cannot become a picture.
     """
     limits = limits or Limits()
@@ -74,7 +100,8 @@ def open_rgb(source: Source, *, limits: Limits | None = None) -> Image.Image:
     if kind == TIFF:
         from embedder.tiff import open_tiff
 
-        return open_tiff(data, limits)
+        return open_tiff(data, limits, page)
+    refuse_page(page)
     if kind == DICOM:
         from embedder.dicom import open_dicom
 
@@ -82,20 +109,43 @@ def open_rgb(source: Source, *, limits: Limits | None = None) -> Image.Image:
     return open_with_pillow(data, kind, limits)
 
 
+def refuse_page(page: int, pages: int = 1) -> None:
+    """Raises NoSuchPage."""
+    if not 0 <= page < pages:
+        raise errors.NoSuchPage(f"The file has {pages} {'picture' if pages == 1 else 'pictures'}, and no number {page + 1}.")
+
+
 def read_source(source: Source, limits: Limits) -> bytes:
     """The file's bytes. Raises EmptyFile, TooManyBytes; OSError where a path cannot be read."""
     if isinstance(source, bytes):
         data = source
     elif isinstance(source, (str, os.PathLike)):
-        with Path(source).open("rb") as file:
+        with open_regular(source) as file:
+            data = file.read(limits.max_bytes + 1)
+    elif isinstance(source, Streamed):
+        with source.open() as file:
             data = file.read(limits.max_bytes + 1)
     else:
         data = source.read(limits.max_bytes + 1)
-    if not data:
-        raise errors.EmptyFile("The file is empty (0 bytes).")
-    if len(data) > limits.max_bytes:
-        raise errors.TooManyBytes(f"The file is larger than the limit of {limits.max_bytes} bytes.")
+    check_bytes(len(data), limits)
     return data
+
+
+def check_bytes(size: int, limits: Limits) -> None:
+    """Raises EmptyFile, TooManyBytes."""
+    if size == 0:
+        raise errors.EmptyFile("The file is empty (0 bytes).")
+    if size > limits.max_bytes:
+        raise errors.TooManyBytes(f"The file is larger than the limit of {limits.max_bytes} bytes.")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opened for reading; OSError also where it is no file: a pipe or a device would never come to an end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(EINVAL, "not a regular file", os.fspath(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def sniff(data: bytes) -> str:
@@ -159,7 +209,7 @@ def flattened(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
     fresh = Image.new("RGB", image.size)
-    fresh.paste(image.convert("RGB"))
+    fresh.paste(image if image.mode == "RGB" else image.convert("RGB"))
     return fresh
 
 

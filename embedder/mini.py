@@ -23,11 +23,17 @@ def load_mini(
     "auto" means float32 here: so small a network gains nothing from less, and its vectors stay the same on every machine.
     """
     target, precision = choose_device(device), parse_dtype("float32" if dtype == "auto" else dtype)
-    file = weights or BUNDLED_WEIGHTS
-    if not file.is_file():
-        raise WeightsNotFound("The mini encoder's weights are not at the configured path: reinstall, or check the path.")
+    file = find_weights(weights)
     digest = hash_checked(file, weights_sha256)
     config = config_from_metadata(read_metadata(file))
     words = PromptTokenizer(tokenizer or BUNDLED_TOKENIZER, context_length=config.context_length, vocabulary=config.vocabulary)
     towers = load_towers(read_state_dict(file), config)
     return ConchEncoder(towers, words, name="mini", weights_sha256=digest, device=target, dtype=precision)
+
+
+def find_weights(path: Path | None) -> Path:
+    """The file given, or the bundled one. Raises WeightsNotFound."""
+    file = path or BUNDLED_WEIGHTS
+    if not file.is_file():
+        raise WeightsNotFound("The mini encoder's weights are not at the configured path: reinstall, or check the path.")
+    return file

@@ -9,6 +9,7 @@ The towers compute only what retrieval needs: no captioning pooler, and of a pro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -48,6 +49,11 @@ class ModelConfig:
         return self.text_positions - 1
 
     @property
+    def patches(self) -> int:
+        """Of one image; the trunk adds a class token."""
+        return int((self.image_side_px // self.patch_side_px) ** 2)
+
+    @property
     def caption_width(self) -> int:
         return self.vision_width
 
@@ -64,15 +70,32 @@ class AttentionalPooler(nn.Module):
     def __init__(self, *, width: int, context_width: int, heads: int, queries: int) -> None:
         super().__init__()
         self.query = nn.Parameter(torch.randn(queries, width) * width**-0.5)
+        # holds the tensors under the checkpoint's names; its own forward reorders the context and takes several times as long
         self.attn = nn.MultiheadAttention(width, heads, kdim=context_width, vdim=context_width, batch_first=True)
         self.ln_q = nn.LayerNorm(width)
         self.ln_k = nn.LayerNorm(context_width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         context = self.ln_k(tokens)
-        query = self.ln_q(self.query).expand(len(tokens), -1, -1)
-        pooled: Tensor = self.attn(query, context, context, need_weights=False)[0]
+        q_weight, k_weight, v_weight = self._weights()
+        q_bias, k_bias, v_bias = self.attn.in_proj_bias.chunk(3)
+        q = functional.linear(self.ln_q(self.query), q_weight, q_bias).expand(len(tokens), -1, -1)
+        k = functional.linear(context, k_weight, k_bias)
+        v = functional.linear(context, v_weight, v_bias)
+        q, k, v = (self._split(part) for part in (q, k, v))  # [n, heads, queries | tokens, width / heads]
+        read = functional.scaled_dot_product_attention(q, k, v)
+        pooled: Tensor = self.attn.out_proj(read.transpose(1, 2).flatten(2))
         return pooled
+
+    def _weights(self) -> Sequence[Tensor]:
+        """Of queries, keys and values: one tensor where all widths are equal, else three."""
+        if self.attn.kdim == self.attn.embed_dim:
+            return self.attn.in_proj_weight.chunk(3)
+        return self.attn.q_proj_weight, self.attn.k_proj_weight, self.attn.v_proj_weight
+
+    def _split(self, rows: Tensor) -> Tensor:
+        n, length, width = rows.shape
+        return rows.view(n, length, self.attn.num_heads, width // self.attn.num_heads).transpose(1, 2)
 
 
 class VisionTower(nn.Module):
@@ -131,11 +154,12 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.in_proj_weight = nn.Parameter(torch.randn(3 * width, width) * width**-0.5)
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.in_proj: nn.Module | None = None  # set by embedder.packed: the same product, from reordered weights
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor, may_see: Tensor) -> Tensor:
         n, length, width = x.shape
-        qkv = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+        qkv = functional.linear(x, self.in_proj_weight, self.in_proj_bias) if self.in_proj is None else self.in_proj(x)
         q, k, v = qkv.view(n, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)  # 3 × [n, heads, T, d]
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=may_see)
         out: Tensor = self.out_proj(seen.transpose(1, 2).reshape(n, length, width))
@@ -146,10 +170,11 @@ class FeedForward(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.c_fc = nn.Linear(width, 4 * width)
+        self.act: nn.Module = nn.GELU()
         self.c_proj = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.c_proj(functional.gelu(self.c_fc(x)))
+        out: Tensor = self.c_proj(self.act(self.c_fc(x)))
         return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -10,7 +9,7 @@ import pickletools
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,9 +25,11 @@ from embedder.errors import (
     WeightsNotPlain,
     WeightsTruncated,
 )
+from embedder.files import sha256_of
 from embedder.model import DualTower, ModelConfig
 
 StateDict = dict[str, Tensor]
+M = TypeVar("M", bound=torch.nn.Module)
 
 # Parts of a released or trained checkpoint that retrieval never computes.
 UNUSED_PREFIXES = ("text_decoder.", "visual.attn_pool_caption.", "visual.ln_caption.")
@@ -45,11 +46,6 @@ def find_file(path: Path | None, *, variable: str, what: str, hint: str = "") ->
     if not chosen.is_file():
         raise WeightsNotFound(f"The {what} is not at the configured path: check the path or set {variable}.{hint}")
     return chosen
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_checked(path: Path, expected: str | None) -> str:
@@ -163,12 +159,21 @@ def load_towers(state: StateDict, config: ModelConfig) -> DualTower:
         towers = DualTower(config)
     expected = {name: tensor.shape for name, tensor in towers.state_dict().items()}
     state = {**state, **_resampled_positions(state, expected.get(POSITION_EMBEDDING))}
+    return filled(towers, state)
+
+
+def filled(module: M, state: StateDict) -> M:
+    """``module``, made on the meta device, with exactly the tensors of ``state`` in float32, ready for inference.
+
+    Raises WeightsMismatch for missing, unexpected or misshapen tensors, WeightsDegenerate for values no training leaves.
+    """
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     check_names_and_shapes({name: tensor.shape for name, tensor in state.items()}, expected)
     check_values(state)
     # copied, since what was read is still mapped from the file: who rewrites that must not change what runs
     float32 = {name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}
-    towers.load_state_dict(float32, strict=True, assign=True)
-    return towers.eval().requires_grad_(requires_grad=False)
+    module.load_state_dict(float32, strict=True, assign=True)
+    return module.eval().requires_grad_(requires_grad=False)
 
 
 def check_names_and_shapes(found: Mapping[str, torch.Size], expected: Mapping[str, torch.Size]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from embedder import Limits, errors, open_rgb
+from embedder import Limits, errors, open_rgb, read_header, scaling
 from embedder.scaling import to_8_bit
 
 PICTURE = np.kron(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))  # 64 × 48
@@ -78,6 +78,24 @@ def test_five_channels_are_refused():
         open_rgb(tiff(np.zeros((32, 32, 5), np.uint8), photometric="minisblack", planarconfig="contig"))
 
 
+def test_an_absurd_number_of_channels_is_refused_before_memory_is_asked_for():
+    content = tiff(np.zeros((32, 32, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    with tifffile.TiffFile(io.BytesIO(content)) as tif:
+        position = tif.pages[0].tags["SamplesPerPixel"].valueoffset
+    content = content[:position] + (60_000).to_bytes(2, "little") + content[position + 2 :]
+    with pytest.raises(errors.ImageError):
+        open_rgb(content)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_turned_tiff_comes_out_upright(turn):
+    lying = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud}
+    lying |= {5: lambda a: a.swapaxes(0, 1), 6: np.rot90, 7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: lambda a: np.rot90(a, 3)}
+    content = tiff(np.ascontiguousarray(lying[turn](PICTURE)), photometric="rgb", extratags=[(274, 3, 1, turn, True)])
+    np.testing.assert_array_equal(np.asarray(open_rgb(content)), PICTURE)
+    assert (read_header(content).width, read_header(content).height) == (64, 48)
+
+
 def test_metadata_stays_behind():
     exif = Image.Exif()
     exif[0x010E] = "ZZPHI-DOE-JANE"
@@ -117,6 +135,16 @@ def test_twelve_bits_in_sixteen_use_the_whole_range():
 
 def test_eight_bits_in_sixteen_are_kept():
     assert to_8_bit(np.array([0, 128, 255], np.uint16)).tolist() == [0, 128, 255]
+
+
+def test_scaling_in_slabs_is_scaling_at_once(monkeypatch):
+    samples = np.random.default_rng(0).normal(size=(50, 7, 3))
+    counts = np.abs(samples * 900).astype(np.uint16)
+    samples[3, 2] = np.nan
+    at_once = to_8_bit(samples), to_8_bit(counts)
+    monkeypatch.setattr(scaling, "SLAB_SAMPLES", 64)
+    np.testing.assert_array_equal(to_8_bit(samples), at_once[0])
+    np.testing.assert_array_equal(to_8_bit(counts), at_once[1])
 
 
 def test_what_is_no_number_becomes_glass():
