@@ -1,0 +1,86 @@
+"""What people fill in about teams and themselves. The fields named here are all that a request can change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib.auth.forms import UserCreationForm
+
+from webapp.accounts import demo, invitations, operator
+from webapp.accounts.models import Role, Team, User
+
+if TYPE_CHECKING:
+    TeamModelForm = forms.ModelForm[Team]
+    NewUserForm = UserCreationForm[User]
+else:
+    TeamModelForm, NewUserForm = forms.ModelForm, UserCreationForm
+
+ROLES = {
+    Role.VIEWER: "Viewer: searches and looks",
+    Role.EDITOR: "Editor: uploads and changes as well",
+    Role.OWNER: "Owner: invites and removes people as well, and sees private collections",
+}
+RESERVED = frozenset({operator.NAME, demo.NAME})  # the site itself acts under these
+
+
+class NewTeam(TeamModelForm):
+    class Meta:
+        model = Team
+        fields: ClassVar = ["name"]
+        error_messages: ClassVar = {"name": {"unique": "There is a team of this name already."}}
+
+
+class Invite(forms.Form):
+    role = forms.TypedChoiceField(coerce=lambda told: Role(int(told)), choices=list(ROLES.items()), initial=Role.VIEWER)
+    email = forms.EmailField(
+        required=False,
+        label="For this e-mail address only (optional)",
+        help_text="Left empty, the link lets in whoever has it.",
+    )
+    days = forms.IntegerField(
+        min_value=1, max_value=invitations.MOST_DAYS, initial=invitations.DAYS, label="Days that it is open"
+    )
+
+
+class ChangeRole(forms.Form):
+    role = forms.TypedChoiceField(coerce=lambda told: Role(int(told)), choices=list(ROLES.items()))
+
+
+class NewAccount(NewUserForm):
+    """A person's own account. ``email``: where the invitation is bound to one, it must be that one."""
+
+    class Meta:
+        model = User
+        fields: ClassVar = ["username"]
+
+    def __init__(self, *arguments: Any, bound_to: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._bound_to = bound_to
+        self.fields["username"].help_text = "Letters, digits and @ . + - _"
+        self.fields["password1"].help_text = "At least 8 characters, and no common one."
+        self.fields["password2"].help_text = ""
+        self.fields["password2"].label = "The password again"
+        if bound_to:
+            self.fields["email"] = forms.EmailField(
+                label="Your e-mail address", help_text="The one that you were invited by.", max_length=254
+            )
+
+    def clean_username(self) -> str:
+        name = str(super().clean_username())
+        if name.casefold() in RESERVED:
+            raise forms.ValidationError("This name is the site's own.")
+        return name
+
+    def clean_email(self) -> str:
+        told = str(self.cleaned_data["email"])
+        if told.casefold() != self._bound_to.casefold():
+            raise forms.ValidationError("This invitation is for another e-mail address.")
+        return told
+
+    def save(self, commit: bool = True) -> User:
+        user = super().save(commit=False)
+        user.email = self.cleaned_data.get("email", "")
+        if commit:
+            user.save()
+        return user

@@ -1,0 +1,48 @@
+"""Tables as answers: CSV files that are sent line by line as they are read, and that no spreadsheet takes for programs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from webapp.library.tables import errors_table
+from webapp.spreadsheets import MARK, harmless
+
+
+def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: str) -> HttpResponseBase:
+    """A download; ``name`` without its ending."""
+    response = StreamingHttpResponse(_lines(headings, rows), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def report_answer(rows: Sequence[Mapping[str, Any]], *, name: str) -> HttpResponseBase:
+    """What could not be done. Rows of a table come as they were sent, to be corrected; others with whatever columns they have."""
+    if any("cells" in row for row in rows):
+        return errors_answer(rows, name=name)
+    headings = list(dict.fromkeys(heading for row in rows for heading in row))
+    return csv_answer(headings, ([str(row.get(each, "")) for each in headings] for row in rows), name=name)
+
+
+def errors_answer(errors: Sequence[Mapping[str, Any]], *, name: str) -> HttpResponseBase:
+    """Rows of a table that were not taken: put right, the file is a table again."""
+    headings, rows = errors_table(errors)
+    return csv_answer(headings, rows, name=name)
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+def _lines(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
+    yield MARK + writer.writerow(map(harmless, headings))
+    for row in rows:
+        yield writer.writerow(map(harmless, row))

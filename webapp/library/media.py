@@ -1,0 +1,101 @@
+"""The pictures themselves. One view decides for every derivative: foreign and unknown images answer alike.
+
+Nothing here is cached without asking again: a right that was taken away ends with the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModified
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from webapp.accounts.audit import record
+from webapp.accounts.models import User
+from webapp.library import files, originals
+from webapp.library.models import Image
+from webapp.library.models.images import ImageQuerySet
+from webapp.library.sent_files import private, sent, unchanged
+
+DOWNLOAD = "application/octet-stream"
+
+
+@require_safe
+def thumbnail(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
+    return _derivative(request, image_id, files.thumbnail)
+
+
+@require_safe
+def display(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
+    return _derivative(request, image_id, files.display)
+
+
+@require_safe
+def original(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
+    """What is kept of the file, with all that it says about itself: for editors, as a download, and written down."""
+    image = _image(Image.objects.editable_by(request.user), image_id)
+    path, name, tag = originals.kept_path(image), originals.download_name(image), originals.tag(image)
+    response = (
+        _deciphered(request, image, name, tag)
+        if originals.is_encrypted(path)
+        else sent(
+            request,
+            path,
+            tag=tag,
+            content_type=DOWNLOAD,
+            download_as=name,
+            internal=path.relative_to(files.root()).as_posix(),
+        )
+    )
+    if request.method == "GET" and response.status_code == 200 and isinstance(request.user, User):
+        record(request.user, "download", image)
+    return response
+
+
+def _deciphered(request: HttpRequest, image: Image, name: str, tag: str) -> HttpResponseBase:
+    """By this process, as a whole: what lies there is not what is sent."""
+    if unchanged(request, tag):
+        return private(HttpResponseNotModified(), tag)
+    try:
+        opened, size = originals.opened(image)
+    except FileNotFoundError as exc:
+        raise Http404("There is no such image.") from exc
+    response = FileResponse(opened, as_attachment=True, filename=name, content_type=DOWNLOAD)
+    response.headers["Content-Length"] = str(size)
+    return private(response, tag)
+
+
+@require_safe
+def trashed_thumbnail(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
+    """Of an image in the trash, for those who may bring it back."""
+    return _picture(request, Image.objects.trash_of(request.user), image_id, files.thumbnail)
+
+
+def _derivative(request: HttpRequest, image_id: UUID, path_of: Callable[[UUID], Path]) -> HttpResponseBase:
+    return _picture(request, Image.objects.visible_to(request.user), image_id, path_of)
+
+
+def _picture(request: HttpRequest, images: ImageQuerySet, image_id: UUID, path_of: Callable[[UUID], Path]) -> HttpResponseBase:
+    image = _image(images, image_id)
+    path = path_of(image.pk)
+    # made again by another version of this program, it is another
+    tag = f"{image.sha256[:32]}-{_changed_at(path):x}"
+    return sent(request, path, tag=tag, content_type="image/jpeg", internal=path.relative_to(files.root()).as_posix())
+
+
+def _changed_at(path: Path) -> int:
+    """Nanoseconds. Raises Http404 where the file is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError as exc:
+        raise Http404("There is no such image.") from exc
+
+
+def _image(images: ImageQuerySet, image_id: UUID) -> Image:
+    image = images.filter(pk=image_id).only("pk", "sha256", "pixels_sha256", "kept", "name").first()
+    if image is None:
+        raise Http404("There is no such image.")
+    return image

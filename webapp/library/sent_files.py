@@ -1,0 +1,107 @@
+"""A file of the archive as an answer: by the proxy in production, by this process else; parts of it on request.
+
+The view that calls this has asked for the right, on every request: whoever holds an address, an ETag or half a file gets no more
+than that right allows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header, parse_etags
+
+CACHING = "private, no-cache"  # kept by the browser only, and shown only after the right was asked again
+POLICY = "default-src 'none'; sandbox"
+CHUNK_BYTES = 1 << 16
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+
+
+def sent(
+    request: HttpRequest, path: Path, *, tag: str, content_type: str, download_as: str | None = None, internal: str = ""
+) -> HttpResponseBase:
+    """``tag``: changes with the content. ``internal``: the path below what the proxy may serve; "" where only this process may.
+
+    Raises Http404 where the file is gone. 304, 206 and 416 as RFC 9110 has them.
+    """
+    opened = _opened(path)
+    size = path.stat().st_size
+    if unchanged(request, tag):
+        opened.close()
+        return private(HttpResponseNotModified(), tag)
+    if settings.ACCEL_PREFIX and internal:
+        opened.close()
+        answer: HttpResponseBase = HttpResponse(content_type=content_type)
+        answer.headers["X-Accel-Redirect"] = quote(f"{settings.ACCEL_PREFIX}{internal}")
+    else:
+        answer = _by_this_process(request, opened, size, tag, content_type)
+    if download_as is not None:
+        answer.headers["Content-Disposition"] = content_disposition_header(True, download_as) or "attachment"
+    return private(answer, tag)
+
+
+def unchanged(request: HttpRequest, tag: str) -> bool:
+    """Whether the browser has it; asked only after the right to see it."""
+    return f'"{tag}"' in parse_etags(request.headers.get("If-None-Match", ""))
+
+
+def private(answer: HttpResponseBase, tag: str) -> HttpResponseBase:
+    """What every answer with a picture says to browsers and to caches on the way."""
+    answer.headers["Cache-Control"] = CACHING
+    answer.headers["ETag"] = f'"{tag}"'
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Content-Security-Policy"] = POLICY
+    return answer
+
+
+def _by_this_process(request: HttpRequest, opened: BinaryIO, size: int, tag: str, content_type: str) -> HttpResponseBase:
+    wanted = _wanted(request, size, tag)
+    if wanted is None:
+        answer: HttpResponseBase = FileResponse(opened, content_type=content_type)
+    elif not wanted:
+        opened.close()
+        answer = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    else:
+        opened.seek(wanted.start)
+        answer = StreamingHttpResponse(_part(opened, len(wanted)), status=206, content_type=content_type)
+        answer.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        answer.headers["Content-Length"] = str(len(wanted))
+    answer.headers["Accept-Ranges"] = "bytes"
+    return answer
+
+
+def _wanted(request: HttpRequest, size: int, tag: str) -> range | None:
+    """The bytes that are asked for; empty where there are none such; None for all: also where several parts are asked for, or
+    where the file has changed since the first part.
+    """
+    asked = _RANGE.match(request.headers.get("Range", ""))
+    if request.method != "GET" or asked is None or asked.groups() == ("", ""):
+        return None
+    if request.headers.get("If-Range", f'"{tag}"') != f'"{tag}"':
+        return None
+    first, last = asked.groups()
+    if not first:
+        return range(max(0, size - int(last)), size)
+    if last and int(last) < int(first):
+        return None
+    return range(min(int(first), size), min(int(last) + 1, size) if last else size)
+
+
+def _part(opened: BinaryIO, left: int) -> Iterator[bytes]:
+    with opened:
+        while left > 0 and (chunk := opened.read(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as exc:
+        raise Http404("There is no such image.") from exc

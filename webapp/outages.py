@@ -1,0 +1,40 @@
+"""An outage is a 503 page that says what is out and what still works; never an empty list, never a stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+RETRY_AFTER_S = 15
+
+
+class Outage(Exception):
+    """``what`` is out of order; ``detail`` and ``still_works`` are sentences for people."""
+
+    def __init__(self, what: str, *, detail: str = "", still_works: str = "Collections, images and uploads still work.") -> None:
+        super().__init__(detail or what)
+        self.what, self.detail, self.still_works = what, detail, still_works
+
+
+class OutageMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return outage_page(request, exception) if isinstance(exception, Outage) else None
+
+
+def outage_page(request: HttpRequest, outage: Outage) -> HttpResponse:
+    """503 as a page or as JSON, whichever was asked for."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    if request.path.startswith("/api/"):
+        told = {"detail": outage.what, "reason": "outage", "explanation": outage.detail}
+        return JsonResponse(told, status=503, headers=headers)
+    response = render(request, "outage.html", {"outage": outage}, status=503)
+    response.headers["Retry-After"] = headers["Retry-After"]
+    return response

@@ -1,0 +1,339 @@
+"""Settings, all from the environment, each with a line in docs/settings.md (a test compares the two).
+
+Two modes run the same code: embedded (the default: one process, SQLite, Qdrant Edge, no broker) and production (PostgreSQL,
+Redis, a Qdrant server, workers of their own). Only this module and wiring.py know which.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, validate
+from kombu import Queue
+
+from webapp.secret import data_secret
+from webapp.unlogged import hide_tokens
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- where things lie ----------------------------------------------------------------------------------------------------
+
+CONCHIVE_DATA: Path = env.path("CONCHIVE_DATA", BASE_DIR / "var" / "data")
+UPLOADS = CONCHIVE_DATA / "uploads"
+UPLOADS.mkdir(parents=True, exist_ok=True)  # Django refuses to start without it
+REDIS_URL: str = env.str("REDIS_URL", "")
+QDRANT_URL: str = env.str("QDRANT_URL", "")
+QDRANT_API_KEY: str = env.str("QDRANT_API_KEY", "")
+EMBEDDED = env.bool("CONCHIVE_EMBEDDED", default=not REDIS_URL)  # one process does it all
+CONCHIVE_URL: str = env.str("CONCHIVE_URL", "http://127.0.0.1:8000").rstrip("/")  # where people and commands reach the site
+CONCHIVE_DEMO = env.bool("CONCHIVE_DEMO", default=False)  # visitors from this machine are the demo user: `manage.py demo`
+
+# --- Django --------------------------------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", "") or data_secret(CONCHIVE_DATA, allowed=EMBEDDED)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+HTTPS = env.bool("HTTPS", default=not EMBEDDED)
+
+INSTALLED_APPS = [
+    "webapp.accounts",
+    "webapp.library",
+    "webapp.explore",
+    "webapp.serving",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "ninja",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "webapp.compressing.TextGzipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "webapp.headers.HeadersMiddleware",
+    "webapp.library.terms.TermsMiddleware",
+    "webapp.plain_text.PlainTextMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "webapp.outages.OutageMiddleware",
+    "webapp.accounts.limits.TooManyMiddleware",
+]
+ROOT_URLCONF = "webapp.urls"
+WSGI_APPLICATION = "webapp.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "search"
+LOGOUT_REDIRECT_URL = "sign-in"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "webapp" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "webapp.context.site",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+
+# --- database ------------------------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{CONCHIVE_DATA / 'conchive.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # several threads write: WAL lets them, IMMEDIATE makes them wait for each other instead of failing
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+
+# --- cache, queue --------------------------------------------------------------------------------------------------------
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 10_000}}
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"  # a flushed Redis must sign nobody out
+
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the reconciler owns retries: a crashing image cannot loop
+CELERY_TASK_DEFAULT_QUEUE = "ingest"
+CELERY_TASK_ROUTES = {
+    "webapp.explore.tasks.*": {"queue": "query"},
+    "webapp.library.tasks.run_job": {"queue": "jobs"},
+    **{f"webapp.library.tasks.{name}": {"queue": "embed"} for name in ("embed", "embed_texts", "optimise", "publish", "settle")},
+}
+CELERY_TASK_QUEUES = [Queue(name) for name in ("ingest", "embed", "query", "jobs")]
+CELERY_TASK_SOFT_TIME_LIMIT = None if EMBEDDED else 240
+CELERY_TASK_TIME_LIMIT = None if EMBEDDED else 300
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"visibility_timeout": 900, "unacked_restore_interval": 5, "unacked_restore_throttle": 1, "socket_timeout": 3}
+    if REDIS_URL
+    else {"polling_interval": 0.05}
+)
+RECONCILE_EVERY_S = 30
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {"task": "webapp.library.tasks.reconcile", "schedule": RECONCILE_EVERY_S, "options": {"queue": "ingest"}}
+}
+if not QDRANT_URL:  # a server optimises by itself; where too little is unindexed to pay, nothing happens
+    CELERY_BEAT_SCHEDULE["optimise"] = {
+        "task": "webapp.library.tasks.optimise",
+        "schedule": 600,
+        "options": {"queue": "embed", "expires": 600},
+    }
+
+# --- people --------------------------------------------------------------------------------------------------------------
+
+SIGN_UP = env.bool("SIGN_UP", default=False)  # accounts without an invitation, in no team
+TEAM_MAKING: str = env.str("TEAM_MAKING", "administrators", validate=validate.OneOf(["administrators", "everyone"]))
+
+# --- mail ----------------------------------------------------------------------------------------------------------------
+
+_mail: dict[str, Any] = {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+if env.str("EMAIL_URL", ""):
+    _mail = env.dj_email_url("EMAIL_URL")
+if "EMAIL_BACKEND" not in _mail:
+    raise ImproperlyConfigured("EMAIL_URL: smtp://user:password@host:25, or submission:// for TLS.")
+MAILS = "EMAIL_HOST" in _mail  # else nothing offers to send any
+EMAIL_BACKEND: str = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST") or "localhost", _mail.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_USER") or "", _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_TLS")), bool(_mail.get("EMAIL_USE_SSL"))
+EMAIL_FILE_PATH: str = _mail.get("EMAIL_FILE_PATH") or ""
+EMAIL_TIMEOUT: int = _mail.get("EMAIL_TIMEOUT") or 10  # seconds
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "conchive@localhost")
+CELERY_BEAT_SCHEDULE["match watches"] = {
+    "task": "webapp.explore.tasks.match_watches",
+    "schedule": 60,
+    "options": {"queue": "query", "expires": 60},
+}
+if MAILS:
+    CELERY_BEAT_SCHEDULE["mail watches"] = {
+        "task": "webapp.explore.tasks.mail_watches",
+        "schedule": 3600,
+        "options": {"queue": "query", "expires": 3600},
+    }
+
+# --- audit ---------------------------------------------------------------------------------------------------------------
+
+AUDIT_QUERIES: str = env.str("AUDIT_QUERIES", "hashed", validate=validate.OneOf(["plain", "hashed", "off"]))
+AUDIT_DAYS: int = env.int("AUDIT_DAYS", 0, validate=validate.Range(min=0))
+CELERY_BEAT_SCHEDULE["forget old events"] = {"task": "webapp.accounts.tasks.forget_old_events", "schedule": 3600}
+
+# --- shared links --------------------------------------------------------------------------------------------------------
+
+GUEST_LINKS = env.bool("GUEST_LINKS", default=False)  # links that open without an account
+LINK_MAX_DAYS: int = env.int("LINK_MAX_DAYS", 365, validate=validate.Range(min=1, max=365))
+
+# --- rates ---------------------------------------------------------------------------------------------------------------
+
+RATES: dict[str, str] = {  # "" is no limit
+    "search": env.str("RATE_SEARCH", "240/minute"),
+    "upload": env.str("RATE_UPLOAD", "60/minute"),
+    "export": env.str("RATE_EXPORT", "30/minute"),
+    "sign-in": env.str("RATE_SIGN_IN", "20/minute"),
+    "api": env.str("RATE_API", "6000/minute"),
+    "link": env.str("RATE_LINK", "30/minute"),
+}
+SEARCHES_AT_ONCE: int = env.int("SEARCHES_AT_ONCE", 4, validate=validate.Range(min=1))
+
+# --- encoder -------------------------------------------------------------------------------------------------------------
+
+CONCHIVE_ENCODER: str = env.str("CONCHIVE_ENCODER", "mini", validate=validate.OneOf(["mini", "conch", "clip", "fake"]))
+CONCH_WEIGHTS: str = env.str("CONCH_WEIGHTS", "")
+CONCH_TOKENIZER: str = env.str("CONCH_TOKENIZER", "")
+CONCH_SHA256: str = env.str("CONCH_SHA256", "")
+CLIP_WEIGHTS: str = env.str("CLIP_WEIGHTS", "")
+ENCODER_DEVICE: str = env.str("ENCODER_DEVICE", "auto")
+ENCODER_DTYPE: str = env.str("ENCODER_DTYPE", "auto")
+ENCODE_QUERIES_HERE = env.bool("ENCODE_QUERIES_HERE", default=EMBEDDED)  # else by the queue "query": the web stays torch-free
+QUERY_TIMEOUT_S: float = env.float("QUERY_TIMEOUT_S", 5.0)
+QUERY_PICTURE_DAYS: int = env.int("QUERY_PICTURE_DAYS", 30, validate=validate.Range(min=1))
+CELERY_BEAT_SCHEDULE["forget query pictures"] = {
+    "task": "webapp.explore.tasks.forget_query_pictures",
+    "schedule": 3600,
+    "options": {"queue": "query", "expires": 3600},
+}
+if not ENCODE_QUERIES_HERE:  # query workers warm up and say how they are
+    CELERY_BEAT_SCHEDULE["encoder state"] = {
+        "task": "webapp.explore.tasks.tell_encoder_state",
+        "schedule": 30,
+        "options": {"queue": "query", "expires": 30},
+    }
+
+# --- ingest --------------------------------------------------------------------------------------------------------------
+
+MAX_FILE_BYTES: int = env.int("MAX_FILE_BYTES", 2**30)
+MAX_ARCHIVE_BYTES: int = env.int("MAX_ARCHIVE_BYTES", 32 * 2**30)
+MAX_SIDECAR_BYTES: int = env.int("MAX_SIDECAR_BYTES", 2**20)
+MAX_FILES_AN_UPLOAD: int = env.int("MAX_FILES_AN_UPLOAD", 100_000)
+TEAM_MAX_BYTES: int = env.int("TEAM_MAX_BYTES", 2**40)
+TEAM_MAX_FILES: int = env.int("TEAM_MAX_FILES", 1_000_000)
+FREE_SPACE_BYTES: int = env.int("FREE_SPACE_BYTES", 2 * 2**30)  # of this and the share below, the smaller
+FREE_SPACE_SHARE: float = env.float("FREE_SPACE_SHARE", 0.05, validate=validate.Range(min=0, max=1))
+TUS_EXPIRES_H: float = env.float("TUS_EXPIRES_H", 72.0, validate=validate.Range(min=1))
+MAX_ARCHIVE_FILES: int = env.int("MAX_ARCHIVE_FILES", 100_000)
+MAX_ARCHIVE_FILES_FORM: int = env.int("MAX_ARCHIVE_FILES_FORM", 5000)
+MAX_UNPACKED_BYTES: int = env.int("MAX_UNPACKED_BYTES", 50 * 2**30)
+MAX_UNPACKED_BYTES_FORM: int = env.int("MAX_UNPACKED_BYTES_FORM", 5 * 2**30)
+_named_folders: list[str] = env.list("IMPORT_FOLDERS", [])
+IMPORT_FOLDERS = [Path(each.strip()) for each in _named_folders if each.strip()]
+if not all(map(Path.is_absolute, IMPORT_FOLDERS)):
+    raise ImproperlyConfigured("IMPORT_FOLDERS: a folder is named by its absolute path.")
+MAX_PIXELS: int = env.int("MAX_PIXELS", 100_000_000)
+MAX_PAGES: int = env.int("MAX_PAGES", 200, validate=validate.Range(min=1))
+ORIGINALS: str = env.str("ORIGINALS", "keep", validate=validate.OneOf(["keep", "encrypt", "pixels"]))
+ORIGINALS_KEY_FILE: str = env.str("ORIGINALS_KEY_FILE", "")
+FAILED_ORIGINAL_HOURS: int = env.int("FAILED_ORIGINAL_HOURS", 168, validate=validate.Range(min=0))
+DECODE_WORKERS: int = env.int("DECODE_WORKERS", 2)
+DECODE_TIMEOUT_S: float = env.float("DECODE_TIMEOUT_S", 60.0)
+LEASE_S: int = env.int("LEASE_S", 120)
+MAX_ATTEMPTS: int = env.int("MAX_ATTEMPTS", 3)
+TABLE_MAX_BYTES: int = env.int("TABLE_MAX_BYTES", 50 * 2**20)
+TABLE_MAX_ROWS: int = env.int("TABLE_MAX_ROWS", 1_000_000)
+CELERY_BEAT_SCHEDULE["forget tables"] = {
+    "task": "webapp.library.tasks.forget_tables",
+    "schedule": 3600,
+    "options": {"queue": "ingest", "expires": 3600},
+}
+NEAR_DUPLICATE_COSINE: float = env.float("NEAR_DUPLICATE_COSINE", 0.0, validate=validate.Range(min=0, max=1))  # 0: by encoder
+DATA_UPLOAD_MAX_NUMBER_FILES: int = env.int("MAX_FILES_A_REQUEST", 1000)
+FILE_UPLOAD_TEMP_DIR = str(UPLOADS)
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]  # bytes never pile up in memory
+
+# --- pictures ------------------------------------------------------------------------------------------------------------
+
+ACCEL_PREFIX: str = env.str("ACCEL_PREFIX", "")  # nginx sends the files itself, after a view has asked for the right
+
+# --- identity ------------------------------------------------------------------------------------------------------------
+
+IDENTITY_CHECK: str = env.str("IDENTITY_CHECK", "hold", validate=validate.OneOf(["hold", "note", "off"]))
+
+# --- trash ---------------------------------------------------------------------------------------------------------------
+
+TRASH_DAYS: int = env.int("TRASH_DAYS", 30, validate=validate.Range(min=1))
+CELERY_BEAT_SCHEDULE["empty trash"] = {
+    "task": "webapp.library.tasks.empty_trash",
+    "schedule": 3600,
+    "options": {"queue": "ingest", "expires": 3600},
+}
+
+# --- static files, security ----------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static_built"
+STATICFILES_DIRS: list[Path | tuple[str, Path]] = [BASE_DIR / "webapp" / "static"]
+_OPENSEADRAGON = BASE_DIR / "node_modules" / "openseadragon" / "build" / "openseadragon"  # by `npm ci`, with its source map
+VIEWER = (_OPENSEADRAGON / "openseadragon.min.js").is_file()  # else pages show images plainly
+if VIEWER:
+    STATICFILES_DIRS.append(("openseadragon", _OPENSEADRAGON))
+_TUS = BASE_DIR / "node_modules" / "tus-js-client" / "dist"
+RESUMABLE = (_TUS / "tus.min.js").is_file()  # else the upload form sends all files at once
+if RESUMABLE:
+    STATICFILES_DIRS.append(("tus-js-client", _TUS))
+if DEBUG:
+    STATIC_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
+elif EMBEDDED:  # hashed names only: compressing takes half a minute at the first start, and saves little inside a house
+    STATIC_STORAGE = "webapp.serving.static_files.HashedNames"
+else:
+    STATIC_STORAGE = "webapp.serving.static_files.HashedAndCompressed"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": STATIC_STORAGE},
+}
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+hide_tokens()  # before anything is logged, whoever logs it
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {name: {"level": "WARNING"} for name in ("celery", "httpx")},  # a line a task or request would hide the rest
+}

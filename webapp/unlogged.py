@@ -1,0 +1,40 @@
+"""Tokens of shared links and of invitations stay out of every log: a reader of logs must not open what others shared.
+
+Done where records are made and not in a handler, so that it holds for every logger and every handler of this process: Django's
+own, the web server's access log, Celery's, and any that an operator adds. A proxy in front has logs of its own: docs/sharing.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+HIDDEN = "…"
+_TOKEN = re.compile(r"((?:/|%2F)(?:q|join)(?:/|%2F))[A-Za-z0-9_-]{16,}", re.IGNORECASE)
+
+
+def scrubbed(text: str) -> str:
+    return _TOKEN.sub(rf"\1{HIDDEN}", text)
+
+
+class TokenFreeRecord(logging.LogRecord):
+    """Words among its arguments tell no token, and neither does its message, whatever else it is made of."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if isinstance(self.args, tuple):
+            self.args = tuple(map(_scrubbed, self.args))
+        elif isinstance(self.args, dict):
+            self.args = {name: _scrubbed(value) for name, value in self.args.items()}
+
+    def getMessage(self) -> str:  # noqa: N802  logging's own name
+        return scrubbed(super().getMessage())
+
+
+def _scrubbed(argument: Any) -> Any:
+    return scrubbed(argument) if isinstance(argument, str) else argument
+
+
+def hide_tokens() -> None:
+    logging.setLogRecordFactory(TokenFreeRecord)
