@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 # what spreadsheets begin a formula with, and the full-width forms that some of them read as the same
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -13,14 +12,24 @@ MARK = "\ufeff"  # before UTF-8: without it spreadsheets read umlauts as somethi
 BLANKS = " \u00a0\u3000\ufeff"
 
 
-def csv_text(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """A heading and a line a row; every cell quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-    writer.writerow([harmless(heading) for heading in headings])
+class _Line:
+    """What csv.writer wants of a file: write() gives the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """A heading and a line a row, as they are read; every cell quoted."""
+    writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)
+    yield writer.writerow(map(harmless, headings))
     for row in rows:
-        writer.writerow([harmless(cell) for cell in row])
-    return out.getvalue()
+        yield writer.writerow(map(harmless, row))
+
+
+def csv_text(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """csv_lines() together."""
+    return "".join(csv_lines(headings, rows))
 
 
 def harmless(cell: str) -> str:

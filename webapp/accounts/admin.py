@@ -175,7 +175,7 @@ class AuditEventAdmin(Looked):
         events = self.get_changelist_instance(request).get_queryset(request)
         actor = request.user if isinstance(request.user, User) else None
         audit.record(actor, "audit-exported", filters=sorted(request.GET))
-        response = StreamingHttpResponse(audit.csv_lines(events), content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(audit.lines_of(events), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
         response.headers["Cache-Control"] = "private, no-store"
         return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from webapp.accounts.models import AuditEvent, Team, User
-from webapp.spreadsheets import harmless
+from webapp.spreadsheets import csv_lines
 
 COLUMNS = ("at", "who", "action", "target_type", "target_id", "team", "details")
 
@@ -113,25 +112,18 @@ def forget_old() -> int:
     return AuditEvent.objects.filter(at__lt=oldest).delete()[0]
 
 
-class _Line:
-    """What csv.writer wants of a file: write() gives the line back."""
-
-    def write(self, line: str) -> str:
-        return line
+def lines_of(events: QuerySet[AuditEvent]) -> Iterator[str]:
+    """CSV: a heading and a line an event, read in parts."""
+    return csv_lines(COLUMNS, map(_cells, events.select_related("actor", "team").iterator(1000)))
 
 
-def csv_lines(events: QuerySet[AuditEvent]) -> Iterator[str]:
-    """A heading and a line an event, read in parts."""
-    writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)
-    yield writer.writerow(COLUMNS)
-    for event in events.select_related("actor", "team").iterator(1000):
-        cells = (
-            event.at.isoformat(timespec="seconds"),
-            event.actor.username if event.actor else "",
-            event.action,
-            event.target_type,
-            event.target_id,
-            event.team.name if event.team else "",
-            json.dumps(event.details, ensure_ascii=False) if event.details else "",
-        )
-        yield writer.writerow(map(harmless, cells))
+def _cells(event: AuditEvent) -> tuple[str, ...]:
+    return (
+        event.at.isoformat(timespec="seconds"),
+        event.actor.username if event.actor else "",
+        event.action,
+        event.target_type,
+        event.target_id,
+        event.team.name if event.team else "",
+        json.dumps(event.details, ensure_ascii=False) if event.details else "",
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 from webapp.accounts import rights
 from webapp.accounts.audit import record
 from webapp.accounts.models import Invitation, Membership, Role, Team, User
+from webapp.accounts.tokens import digest
 
 DAYS = 7
 MOST_DAYS = 90
@@ -43,10 +43,6 @@ def invite(team: Team, *, by: User, role: Role, email: str = "", days: int = DAY
         )
         record(by, "invitation-made", made, team=team, role=role.label, days=days, bound=bool(email))
     return made, settings.CONCHIVE_URL + reverse("join", args=[token])
-
-
-def digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def mail(invitation: Invitation, link: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable
@@ -13,6 +12,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from webapp.accounts.tokens import digest
 
 
 class User(AbstractUser):
@@ -140,17 +141,13 @@ class ApiToken(models.Model):
         token = cls.PREFIX + secrets.token_urlsafe(32)
         until = None if days is None else timezone.now() + timedelta(days=days)
         kept = cls.objects.create(
-            user=user, name=name, sha256=cls.digest(token), scopes=[Scope(scope).value for scope in scopes], expires_at=until
+            user=user, name=name, sha256=digest(token), scopes=[Scope(scope).value for scope in scopes], expires_at=until
         )
         return kept, token
 
     @property
     def expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
-
-    @staticmethod
-    def digest(token: str) -> str:
-        return hashlib.sha256(token.encode()).hexdigest()
 
 
 class AuditEvent(models.Model):

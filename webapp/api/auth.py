@@ -13,6 +13,7 @@ from ninja.security import HttpBearer
 from webapp.accounts import operator
 from webapp.accounts.limits import count
 from webapp.accounts.models import ApiToken, Scope, User
+from webapp.accounts.tokens import digest
 from webapp.library import terms
 
 USE_NOTED_EVERY = timedelta(minutes=1)  # a busy program must not write a row a request
@@ -30,7 +31,7 @@ class TokenAuth(HttpBearer):
 
         Raises PermissionDenied for a token that does not allow this, TooMany.
         """
-        held = ApiToken.objects.select_related("user").filter(sha256=ApiToken.digest(token), user__is_active=True).first()
+        held = ApiToken.objects.select_related("user").filter(sha256=digest(token), user__is_active=True).first()
         if held is None or held.expired:
             return None
         needed = self._scope or (Scope.READ if request.method in ("GET", "HEAD", "OPTIONS") else Scope.WRITE)

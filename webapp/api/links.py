@@ -13,6 +13,7 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 
 from webapp.accounts.models import Scope, User
+from webapp.accounts.tokens import digest
 from webapp.api.auth import TokenAuth, caller
 from webapp.api.saved import SavedOut, query_shape
 from webapp.explore import frozen, sharing
@@ -128,7 +129,7 @@ def create_link(request: HttpRequest, given: NewLink) -> Status[dict[str, Any]]:
 def open_link(request: HttpRequest, given: Token) -> dict[str, Any]:
     """404 for a link that is unknown, ended, or to a search that the caller does not see."""
     user = caller(request)
-    opened = sharing.open_link(sharing.by_digest(sharing.digest(given.token)), user)
+    opened = sharing.open_link(sharing.by_digest(digest(given.token)), user)
     if not opened.is_open:
         raise Http404("There is no such link.")
     sharing.note_opened(opened.link, user)

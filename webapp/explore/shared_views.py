@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from webapp.accounts import limits
 from webapp.accounts.models import User
+from webapp.accounts.tokens import digest
 from webapp.explore import frozen, guests, saving, sharing
 from webapp.explore.guest_views import let_in
 from webapp.explore.models import LinkMode
@@ -29,7 +30,7 @@ from webapp.library.views import signed_in
 @require_safe
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
     """Always a redirect: no page has the token in its address."""
-    sha256 = sharing.digest(token)
+    sha256 = digest(token)
     onward, pk = reverse("shared-by", args=[sha256]), sharing.by_digest(sha256)
     if isinstance(request.user, User):
         for_guests = None if sharing.is_seen(pk, request.user) else guests.link_for_guests(pk)

@@ -9,7 +9,6 @@ Of a token only its hash is kept; expiry is judged by the database's clock.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from django.http import Http404, QueryDict
 
 from webapp.accounts.audit import record
 from webapp.accounts.models import AuditEvent, Team, User
+from webapp.accounts.tokens import digest
 from webapp.explore import addresses, saving
 from webapp.explore.asking import BadQuery
 from webapp.explore.models import FrozenHit, LinkMode, SavedQuery, ShareLink
@@ -106,10 +106,6 @@ def share(user: User, query: SavedQuery, wish: Wish) -> tuple[ShareLink, str]:
 def new_token() -> str:
     """22 characters."""
     return secrets.token_urlsafe(TOKEN_BYTES)
-
-
-def digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def address_of(token: str) -> str:

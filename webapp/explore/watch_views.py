@@ -9,13 +9,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
 from webapp.explore import saving, watching
 from webapp.explore.models import SavedQuery, Watch
 from webapp.library.views import signed_in
+from webapp.requests import redirect_back, uuid_of
 
 
 @require_safe
@@ -66,7 +66,7 @@ def mark_seen(request: HttpRequest) -> HttpResponse:
     """Of one watched search, or of all where none is named."""
     user = signed_in(request)
     told = request.POST.get("query", "")
-    held = get_object_or_404(Watch.objects.filter(user=user), query=_uuid(told)) if told else None
+    held = get_object_or_404(Watch.objects.filter(user=user), query=uuid_of(told)) if told else None
     watching.mark_seen(user, held)
     watching.forget_news(user)
     return _back(request)
@@ -83,14 +83,5 @@ def mail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _back(request)
 
 
-def _uuid(told: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(told)
-    except ValueError:
-        return None
-
-
 def _back(request: HttpRequest) -> HttpResponseRedirect:
-    told = request.POST.get("back", "")
-    here = told.startswith("/") and url_has_allowed_host_and_scheme(told, allowed_hosts=None)
-    return HttpResponseRedirect(told if here else reverse("watched"))
+    return redirect_back(request, otherwise=reverse("watched"))

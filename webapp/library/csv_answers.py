@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from webapp.library.tables import errors_table
-from webapp.spreadsheets import MARK, harmless
+from webapp.spreadsheets import MARK, csv_lines
 
 
 def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: str) -> HttpResponseBase:
     """A download; ``name`` without its ending."""
-    response = StreamingHttpResponse(_lines(headings, rows), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(chain([MARK], csv_lines(headings, rows)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -34,15 +34,3 @@ def errors_answer(errors: Sequence[Mapping[str, Any]], *, name: str) -> HttpResp
     """Rows of a table that were not taken: put right, the file is a table again."""
     headings, rows = errors_table(errors)
     return csv_answer(headings, rows, name=name)
-
-
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
-def _lines(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
-    yield MARK + writer.writerow(map(harmless, headings))
-    for row in rows:
-        yield writer.writerow(map(harmless, row))

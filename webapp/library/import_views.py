@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -68,9 +69,10 @@ def take_in(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         if table is not None and not table.names_files:
             raise announcing.BadList(UNNAMED)
         of, said = _folder(request.POST.get("folder", "")), table.said if table else None
-        started = importing.start(user, collection, of, _path(request), defaults=defaults, said=said)
-        if table is not None:
-            table.keep(started)
+        with transaction.atomic():  # the job starts when all that it reads is kept
+            started = importing.start(user, collection, of, _path(request), defaults=defaults, said=said)
+            if table is not None:
+                table.keep(started)
     except (announcing.BadList, importing.NotThere) as bad:
         return _refused(request, user, collection, _sentence(bad))
     if _wants_json(request):

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
@@ -20,6 +19,7 @@ from webapp.library.csv_answers import report_answer
 from webapp.library.models import Collection, Job
 from webapp.library.receipt_views import LAST
 from webapp.library.views import signed_in
+from webapp.requests import redirect_back
 
 JOBS_A_PAGE = 30
 
@@ -86,6 +86,4 @@ def _job(request: HttpRequest, pk: uuid.UUID) -> Job:
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:
-    told = request.POST.get("back", "")
-    here = told.startswith("/") and url_has_allowed_host_and_scheme(told, allowed_hosts=None)
-    return HttpResponseRedirect(told if here else reverse("jobs"))
+    return redirect_back(request, otherwise=reverse("jobs"))

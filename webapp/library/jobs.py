@@ -24,6 +24,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from webapp.accounts.models import User
+from webapp.library.leases import unclaimed
 from webapp.library.models import Collection, Job, JobState, Upload
 from webapp.library.sending import send_job
 
@@ -156,14 +157,12 @@ def own_jobs(user: User) -> QuerySet[Job]:
 
 def waiting() -> QuerySet[Job]:
     """Jobs that a worker may take up now, oldest first."""
-    free = Q(lease_until=None) | Q(lease_until__lt=Now())
-    return Job.objects.filter(free, state__in=OPEN, attempts__lt=settings.MAX_ATTEMPTS).order_by("made_at")
+    return Job.objects.filter(unclaimed(), state__in=OPEN, attempts__lt=settings.MAX_ATTEMPTS).order_by("made_at")
 
 
 def give_up() -> int:
     """Jobs whose last allowed attempt ended without a word."""
-    free = Q(lease_until=None) | Q(lease_until__lt=Now())
-    stuck = Job.objects.filter(free, state__in=OPEN, attempts__gte=settings.MAX_ATTEMPTS)
+    stuck = Job.objects.filter(unclaimed(), state__in=OPEN, attempts__gte=settings.MAX_ATTEMPTS)
     return stuck.update(state=JobState.FAILED, message=GAVE_UP.format(settings.MAX_ATTEMPTS), ended_at=Now())
 
 

@@ -20,6 +20,7 @@ from webapp.library import review, trash
 from webapp.library.models import Collection, Image, ItemState, Upload, UploadItem
 from webapp.library.review import Narrowing
 from webapp.library.views import signed_in
+from webapp.requests import uuid_of
 
 STRIP = 41  # thumbnails: the image's own, and as many on each side
 UNDO = "review-undo"
@@ -71,7 +72,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
 def decide(request: HttpRequest) -> HttpResponse:
     """About one image; the next one is shown."""
     user, narrowing = signed_in(request), _narrowing(request.POST, signed_in(request))
-    image = _uuid(request.POST.get("image", ""))
+    image = uuid_of(request.POST.get("image", ""))
     queue = narrowing.ids(Image.objects.held_for(user))
     following = _following(queue, image)
     if image not in queue or not _decided(request, user, image, request.POST.get("decision", "")):
@@ -135,7 +136,7 @@ def _keep_undo(
 
 def _shown(user: User, queue: Sequence[UUID], asked: str) -> Image | None:
     """The one that was asked for, where it still waits; else the first."""
-    wanted = _uuid(asked)
+    wanted = uuid_of(asked)
     pk = wanted if wanted in queue else next(iter(queue), None)
     return Image.objects.held_for(user).select_related("collection__team", "added_by").filter(pk=pk).first() if pk else None
 
@@ -204,7 +205,7 @@ def _upload(pk: UUID | None) -> Upload | None:
 
 def _narrowing(told: QueryDict, user: User) -> Narrowing:
     """Raises Http404 for a collection or an upload that ``user`` does not edit: one answer for foreign and unknown ones."""
-    collection, upload = _uuid(told.get("collection", "")), _uuid(told.get("upload", ""))
+    collection, upload = uuid_of(told.get("collection", "")), uuid_of(told.get("upload", ""))
     editable = Collection.objects.editable_by(user)
     if collection and not editable.filter(pk=collection).exists():
         raise Http404
@@ -228,13 +229,6 @@ def _following(queue: list[UUID], image: UUID | None) -> UUID | None:
         return None
     at = queue.index(image)
     return next(iter(queue[at + 1 :] or queue[:at][-1:]), None)
-
-
-def _uuid(told: str) -> UUID | None:
-    try:
-        return UUID(told)
-    except ValueError:
-        return None
 
 
 def _time(told: str) -> datetime:

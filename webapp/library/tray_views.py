@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
@@ -17,7 +16,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -29,6 +27,7 @@ from webapp.library.choosing import MOST, SURE_UP_TO, BadChoice, Chosen, asked, 
 from webapp.library.metadata import BadMetadata, Metadata
 from webapp.library.models import Collection, Image
 from webapp.library.views import signed_in
+from webapp.requests import address_back, uuid_of
 
 UNDO = "tray_undo"  # in the session: the last change alone
 DUPLICATES_SHOWN = 6
@@ -94,7 +93,7 @@ def tag(request: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
 @_on_chosen
 def move(request: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
     """Into a collection where the user may change things too. What cannot be seen is answered as what is not there."""
-    into = [pk] if (pk := _uuid(request.POST.get("into", ""))) else []
+    into = [pk] if (pk := uuid_of(request.POST.get("into", ""))) else []
     target = Collection.objects.editable_by(user).select_related("team").filter(pk__in=into).first()
     if target is None:
         raise BadChoice("Choose a collection to move them to.")
@@ -212,22 +211,12 @@ def _attached(response: HttpResponseBase, ending: str) -> HttpResponseBase:
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:
+    """To the page where the images were chosen."""
     return HttpResponseRedirect(_address_back(request))
 
 
 def _address_back(request: HttpRequest) -> str:
-    """The page where the images were chosen; only ever one of this site."""
-    told = request.POST.get("back", "")
-    if told.startswith("/") and url_has_allowed_host_and_scheme(told, allowed_hosts=None):
-        return told
-    return reverse("search")
-
-
-def _uuid(told: str) -> UUID | None:
-    try:
-        return UUID(told)
-    except ValueError:
-        return None
+    return address_back(request, otherwise=reverse("search"))
 
 
 def _images(n: int) -> str:
