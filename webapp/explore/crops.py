@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import cache
 
 from embedder import errors
+from webapp import hints
 from webapp.explore import remote
 from webapp.explore.asking import Crop
 from webapp.explore.encoding import CACHED_S, Array, PictureRefused, decoded, encode_pixels
@@ -47,14 +47,14 @@ def fill(key: str, kind: str, pk: str, edges: list[int], *, fingerprint: str) ->
         stored, kept_s = (_encoded(kind, UUID(pk), Crop(*edges), fingerprint), ""), float(CACHED_S)
     except PictureRefused as exc:
         stored, kept_s = (b"", str(exc)), REFUSED_KEPT_S
-    cache.set(key, stored, kept_s)
+    hints.remember({key: stored}, kept_s=kept_s)
     return stored
 
 
 def _vector(kind: str, pk: UUID, content: str, crop: Crop, fingerprint: str) -> Array:
     edges = [crop.left, crop.top, crop.right, crop.bottom]
     key = f"crop:{fingerprint}:{kind}:{pk}:{content[:16]}:{','.join(map(str, edges))}"
-    stored: tuple[bytes, str] | None = cache.get(key)
+    stored: tuple[bytes, str] | None = hints.known([key]).get(key)
     if stored is None and settings.ENCODE_QUERIES_HERE:
         stored = fill(key, kind, str(pk), edges, fingerprint=fingerprint)
     elif stored is None:

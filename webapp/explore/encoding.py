@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from django.conf import settings
-from django.core.cache import cache
 from numpy.typing import NDArray
 
 from embedder import errors
-from webapp import wiring
+from webapp import hints, wiring
 from webapp.explore import remote, warmup
 from webapp.explore.asking import BadQuery
 from webapp.explore.warmup import ready_encoder, warm_up
@@ -50,7 +49,7 @@ def encode_query(texts: Sequence[str], *, fingerprint: str) -> list[EncodedText]
     Raises Outage where that encoder is loading, absent, another one, or too slow.
     """
     keys = [_cache_key(text, fingerprint) for text in texts]
-    known = cache.get_many(keys)
+    known = hints.known(keys)
     missing = {key: plain(text) for key, text in zip(keys, texts, strict=True) if key not in known}
     if missing and settings.ENCODE_QUERIES_HERE:
         known |= encode_and_cache(missing, encoder=wanted_encoder(fingerprint))
@@ -66,7 +65,7 @@ def encode_and_cache(missing: dict[str, str], *, encoder: Encoder) -> dict[str, 
         key: (vector.astype("<f4").tobytes(), encoder.cut_text(text))
         for (key, text), vector in zip(missing.items(), vectors, strict=True)
     }
-    cache.set_many(fresh, CACHED_S)
+    hints.remember(fresh, kept_s=CACHED_S)
     return fresh
 
 

@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.core.cache import cache
-
 from search import Keyword, Scope
+from webapp import hints
 from webapp.explore.archive import Archive, index_outages
 from webapp.explore.asking import SearchFilters
 
@@ -34,17 +33,17 @@ def facets(archive: Archive, filters: SearchFilters, *, scope: Scope, names: dic
 
     ``names``: of the collections in scope. Raises Outage.
     """
-    key = _key(archive, filters, scope)
-    counted: dict[str, list[tuple[str, int]]] | None = cache.get(key)
-    if counted is None:
-        with index_outages():
-            counted = {field: _counts(archive, field, filters, scope) for field in FIELDS}
-        cache.set(key, counted, KEPT_S)
+    counted = hints.known_or(_key(archive, filters, scope), lambda: _counted(archive, filters, scope), kept_s=KEPT_S)
     labels = {str(collection): name for collection, name in names.items()}
     return {
         field: [FacetValue(value, labels.get(value, value) if field == "collection" else value, n) for value, n in counts]
         for field, counts in counted.items()
     }
+
+
+def _counted(archive: Archive, filters: SearchFilters, scope: Scope) -> dict[str, list[tuple[str, int]]]:
+    with index_outages():
+        return {field: _counts(archive, field, filters, scope) for field in FIELDS}
 
 
 def _counts(archive: Archive, field: str, filters: SearchFilters, scope: Scope) -> list[tuple[str, int]]:

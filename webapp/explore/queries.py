@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.core.cache import cache
 from django.db.models import Count
 
 from search import Band, Calibration, Filters, Hit, Keyword, Nearest, Page, Scope, case_group
+from webapp import hints
 from webapp.accounts import limits
 from webapp.accounts.models import User
 from webapp.explore import archive, stages
@@ -128,11 +128,7 @@ def _search(query: SearchQuery, user: User) -> ResultPage:
 def _coverage(scope: Scope, user: User) -> Coverage:
     """Counted every few seconds at most, under the scope itself: counting a large archive costs as much as searching it."""
     key = "coverage:" + hashlib.sha256("".join(sorted(scope.collections)).encode()).hexdigest()
-    known: Coverage | None = cache.get(key)
-    if known is None:
-        known = coverage(user, collections=len(scope.collections))
-        cache.set(key, known, COVERAGE_KEPT_S)
-    return known
+    return hints.known_or(key, lambda: coverage(user, collections=len(scope.collections)), kept_s=COVERAGE_KEPT_S)
 
 
 def _page(live: Archive, query: SearchQuery, subject: Subject, narrowed: Filters, scope: Scope) -> Page:

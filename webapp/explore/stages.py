@@ -14,9 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
-from django.core.cache import cache
 from django.http import HttpRequest
 
+from webapp import hints
 from webapp.accounts.models import User
 
 Stage = Literal["encode", "search", "fetch"]
@@ -58,7 +58,7 @@ def timed(stage: Stage) -> Iterator[None]:
         yield
         return
     if stages.key:
-        cache.set(stages.key, stage, KEPT_S)
+        hints.remember({stages.key: stage}, kept_s=KEPT_S)
     start = time.perf_counter()
     try:
         yield
@@ -69,7 +69,7 @@ def timed(stage: Stage) -> Iterator[None]:
 def stage_of(request: HttpRequest, user: User) -> str:
     """Where the search that this browser waits for is; "" where it has not begun."""
     key = _key(request, user)
-    return str(cache.get(key, "")) if key else ""
+    return str(hints.known([key]).get(key, "")) if key else ""
 
 
 def _key(request: HttpRequest, user: User) -> str:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.core.cache import cache
 from django.db.models import Count, F, Max, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, QueryDict
 from django.utils import timezone
 
 from search import Calibration, DateRange, Filters, Hit, Nearest
+from webapp import hints
 from webapp.accounts.models import User
 from webapp.explore import addresses, archive, saving
 from webapp.explore.archive import index_outages
@@ -244,17 +244,12 @@ NEWS_KEPT_S = 30  # the number at the top of every page
 
 def news(user: User) -> int:
     """unseen(), not counted anew for each page."""
-    key = _news_key(user)
-    kept = cache.get(key)
-    if kept is None:
-        kept = unseen(user)
-        cache.set(key, kept, NEWS_KEPT_S)
-    return int(kept)
+    return hints.known_or(_news_key(user), lambda: unseen(user), kept_s=NEWS_KEPT_S)
 
 
 def forget_news(user: User) -> None:
     """After ``user`` changed what there is to tell them."""
-    cache.delete(_news_key(user))
+    hints.forget(_news_key(user))
 
 
 def _news_key(user: User) -> str:
