@@ -222,7 +222,7 @@ def run(site: Site, n: int, *, closings: int = 2, kills: int = 2) -> dict[str, A
     memory, start = Memory(site), time.monotonic()
     with memory.watched():
         sent_s, lost, done_kills = _sent_under_fire(site, upload, n, closings, kills)
-        receipt = _settled(site, upload)
+        receipt = settled(site, upload)
         total_s = time.monotonic() - start
     counts = {state: count for state, count in receipt["counts"].items() if count}
     assert receipt["total"] == sum(receipt["counts"].values()) == n, receipt["counts"]
@@ -285,7 +285,7 @@ def _sent_under_fire(site: Site, upload: str, n: int, closings: int, kills: int)
             return time.monotonic() - start, lost, killed
 
 
-def _settled(site: Site, upload: str) -> dict[str, Any]:
+def settled(site: Site, upload: str) -> dict[str, Any]:
     told: dict[str, Any] = {}
     changed, before = time.monotonic(), None
     while time.monotonic() - changed < PATIENCE_S:
