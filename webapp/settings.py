@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, validate
+from environs import FileAwareEnv, validate
 from kombu import Queue
 
-from webapp.secret import data_secret
+from webapp.secret import data_secret, with_password
 from webapp.unlogged import hide_tokens
 
-env = Env()
+env = FileAwareEnv(strip_whitespace=True)  # NAME_FILE names a file with the value: for secrets
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- where things lie ----------------------------------------------------------------------------------------------------
@@ -24,7 +24,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 CONCHIVE_DATA: Path = env.path("CONCHIVE_DATA", BASE_DIR / "var" / "data")
 UPLOADS = CONCHIVE_DATA / "uploads"
 UPLOADS.mkdir(parents=True, exist_ok=True)  # Django refuses to start without it
-REDIS_URL: str = env.str("REDIS_URL", "")
+REDIS_URL: str = with_password(env.str("REDIS_URL", ""), env.str("REDIS_PASSWORD", ""))
 QDRANT_URL: str = env.str("QDRANT_URL", "")
 QDRANT_API_KEY: str = env.str("QDRANT_API_KEY", "")
 EMBEDDED = env.bool("CONCHIVE_EMBEDDED", default=not REDIS_URL)  # one process does it all
@@ -38,6 +38,7 @@ SECRET_KEY = env.str("SECRET_KEY", "") or data_secret(CONCHIVE_DATA, allowed=EMB
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("HTTPS", default=not EMBEDDED)
+PROXIES: int = env.int("PROXIES", 0, validate=validate.Range(min=0, max=10))  # between browsers and this process
 
 INSTALLED_APPS = [
     "webapp.accounts",
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
+    "webapp.proxied.ProxiedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.compressing.TextGzipMiddleware",
@@ -105,6 +107,8 @@ USE_TZ = True
 # --- database ------------------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{CONCHIVE_DATA / 'conchive.sqlite3'}")}
+if _password := env.str("DATABASE_PASSWORD", ""):
+    DATABASES["default"]["PASSWORD"] = _password
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # several threads write: WAL lets them, IMMEDIATE makes them wait for each other instead of failing
     DATABASES["default"]["OPTIONS"] = {
