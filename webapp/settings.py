@@ -119,6 +119,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+    _connect_timeout_s: int = env.int("DATABASE_CONNECT_TIMEOUT_S", 5, validate=validate.Range(min=1))
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": _connect_timeout_s} | DATABASES["default"].get("OPTIONS", {})
+STATEMENT_TIMEOUT_S: float = env.float("STATEMENT_TIMEOUT_S", 5.0, validate=validate.Range(min=0))  # of pages and of the API
 
 # --- cache, queue --------------------------------------------------------------------------------------------------------
 
