@@ -186,10 +186,11 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_TLS")), bool(_mail.get(
 EMAIL_FILE_PATH: str = _mail.get("EMAIL_FILE_PATH") or ""
 EMAIL_TIMEOUT: int = _mail.get("EMAIL_TIMEOUT") or 10  # seconds
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "conchive@localhost")
+WATCH_EVERY_S: int = env.int("WATCH_EVERY_S", 60, validate=validate.Range(min=5, max=86_400))  # over watched searches
 CELERY_BEAT_SCHEDULE["match watches"] = {
     "task": "webapp.explore.tasks.match_watches",
-    "schedule": 60,
-    "options": {"queue": "query", "expires": 60},
+    "schedule": WATCH_EVERY_S,
+    "options": {"queue": "query", "expires": WATCH_EVERY_S},
 }
 if MAILS:
     CELERY_BEAT_SCHEDULE["mail watches"] = {
