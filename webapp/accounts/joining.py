@@ -12,12 +12,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from webapp.accounts import invitations, limits
+from webapp.accounts import invitations, limits, providers
 from webapp.accounts.audit import record
 from webapp.accounts.forms import ROLES, NewAccount
 from webapp.accounts.models import Invitation, Role, User
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+from webapp.accounts.passwords import BACKEND
 
 
 @sensitive_post_parameters()
@@ -64,6 +63,7 @@ def _shown(
     request: HttpRequest, invitation: Invitation, *, form: NewAccount | None = None, refused: str = "", status: int = 200
 ) -> HttpResponse:
     told = {"invitation": invitation, "role": ROLES[Role(invitation.role)], "form": form, "refused": refused}
+    told["providers"] = providers.offered(request)
     return _secret(render(request, "accounts/join.html", told, status=status))
 
 
