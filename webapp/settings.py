@@ -231,6 +231,9 @@ MFA_FORMS = {
     "authenticate": "webapp.accounts.sign_in_forms.SecondFactor",
     "reauthenticate": "webapp.accounts.sign_in_forms.ConfirmCode",
     "activate_totp": "webapp.accounts.sign_in_forms.AddApp",
+    "login_webauthn": "webapp.accounts.sign_in_forms.PasskeyAlone",
+    "authenticate_webauthn": "webapp.accounts.sign_in_forms.PasskeyBeside",
+    "reauthenticate_webauthn": "webapp.accounts.sign_in_forms.ConfirmPasskey",
     "add_webauthn": "webapp.accounts.sign_in_forms.AddPasskey",
     "edit_webauthn": "webapp.accounts.sign_in_forms.RenamePasskey",
 }

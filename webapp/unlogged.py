@@ -14,7 +14,7 @@ from typing import Any
 
 HIDDEN = "…"
 _TOKEN = re.compile(
-    r"((?:/|%2F)(?:q|join|account/forgotten/[0-9a-z]+|account/email/confirm)(?:/|%2F))[A-Za-z0-9:_-]{16,}", re.IGNORECASE
+    r"((?:/|%2F)(?:q|join|forgotten(?:/|%2F)[0-9a-z]+|email(?:/|%2F)confirm)(?:/|%2F))(?:[A-Za-z0-9:_-]|%3A){16,}", re.IGNORECASE
 )
 
 

@@ -24,7 +24,7 @@ CLIENT, SECRET = "conchive", "not in use anywhere"
 
 @dataclass
 class Provider:
-    """``claims``: of whoever signs in next. ``id_claims``: what the id token says otherwise. ``codes``: code -> PKCE's challenge."""
+    """``claims``: of whoever signs in next. ``id_claims``: what the id token says otherwise. ``codes``: with PKCE's challenge."""
 
     port: int = 0
     claims: dict[str, Any] = field(default_factory=lambda: {"sub": "42", "preferred_username": "dora"})

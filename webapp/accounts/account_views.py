@@ -11,7 +11,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -74,6 +74,8 @@ def _providers(request: HttpRequest, user: User) -> dict[str, Any]:
 @require_POST
 def change_name(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
+    if user.username == demo.NAME:
+        raise Http404
     form = YourName(request.POST, instance=User.objects.get(pk=user.pk))  # a form that is refused must not rename the page's user
     if not form.is_valid():
         return _page(request, name_form=form, status=422)

@@ -23,6 +23,11 @@ from webapp.outages import Outage
 
 log = logging.getLogger(__name__)
 
+CONFIRM_BY = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
 UNKNOWN_ADDRESS = "::"  # of a client that came by a socket in the file system: the column takes addresses only
 
 
@@ -75,6 +80,9 @@ class AccountAdapter(DefaultAccountAdapter):
             super().send_notification_mail(*arguments, **named)
         except Outage as outage:
             log.warning("a letter about a change to an account could not be mailed (%s)", type(outage.__cause__).__name__)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        return [each | {"description": CONFIRM_BY[each["id"]]} for each in super().get_reauthentication_methods(user)]
 
     def is_reauthentication_required(self, *, app: str, **named: Any) -> bool:
         """Whoever has neither a password nor a second factor here can only show it by signing in anew."""

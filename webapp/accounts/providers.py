@@ -1,7 +1,7 @@
 """People who sign in by another site (OpenID Connect): who may come in for the first time, and as whom.
 
-An account belongs to the subject that the provider names, never to an e-mail address: the same one opens nobody's account. Its owner
-links it, on the page of the account. New accounts come by SIGN_UP, or by an invitation, which is used up in the same act.
+An account belongs to the subject that the provider names, never to an e-mail address: the same one opens nobody's account. Its
+owner links it, on the page of the account. New accounts come by SIGN_UP, or by an invitation, which is used up in the same act.
 """
 
 from __future__ import annotations

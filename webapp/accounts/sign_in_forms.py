@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 from allauth.account import forms as account
@@ -10,6 +11,7 @@ from allauth.mfa.base import forms as factors
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as webauthn
 from django import forms
+from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 from redis.exceptions import RedisError
 
 from webapp.accounts import limits, locking
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from webapp.accounts.models import User
 
 PASSWORD_HELP = "At least 8 characters, and no common one."  # noqa: S105  a sentence
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)  # what fido2 raises of nonsense
 CODE_HELP = "Six digits from your authenticator app, or one of your recovery codes."
 
 
@@ -153,7 +156,39 @@ class AddApp(totp.ActivateTOTPForm):
         _plain(self)
 
 
-class AddPasskey(webauthn.AddWebAuthnForm):
+class ReadFirst:
+    """What a browser says of a passkey is read before anything is done with it: it may be anything."""
+
+    kind: type[AuthenticationResponse | RegistrationResponse] = AuthenticationResponse
+    if TYPE_CHECKING:
+        fields: dict[str, forms.Field]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["credential"].validators.append(self._read)
+
+    def _read(self, told: Any) -> None:
+        try:
+            self.kind.from_dict(told)
+        except UNREADABLE as exc:
+            raise forms.ValidationError("This passkey was not accepted.") from exc
+
+
+class PasskeyAlone(ReadFirst, webauthn.LoginWebAuthnForm):
+    pass
+
+
+class PasskeyBeside(ReadFirst, webauthn.AuthenticateWebAuthnForm):
+    pass
+
+
+class ConfirmPasskey(ReadFirst, webauthn.ReauthenticateWebAuthnForm):
+    pass
+
+
+class AddPasskey(ReadFirst, webauthn.AddWebAuthnForm):
+    kind = RegistrationResponse
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         name = self.fields["name"]

@@ -11,7 +11,6 @@ from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.webauthn.internal.flows import perform_passwordless_login
 from allauth.mfa.webauthn.views import LoginWebAuthnView
 from django.conf import settings
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,7 +19,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from webapp.accounts import demo, limits, providers
-from webapp.accounts.passwords import BACKEND
+from webapp.accounts.entering import enter
 
 
 class SignIn(LoginView):
@@ -39,7 +38,7 @@ class SignIn(LoginView):
 
     def get(self, request: HttpRequest, *arguments: object, **named: object) -> HttpResponse:
         if "next" in request.GET and demo.may_enter(request):
-            login(request, demo.user(), backend=BACKEND)
+            enter(request, demo.user(), by="demo")
             return redirect(get_login_redirect_url(request))
         answer: HttpResponse = super().get(request, *arguments, **named)
         return answer
@@ -81,5 +80,5 @@ class SignOut(LogoutView):
 def enter_demo(request: HttpRequest) -> HttpResponse:
     if not demo.may_enter(request):
         raise Http404
-    login(request, demo.user(), backend=BACKEND)
+    enter(request, demo.user(), by="demo")
     return redirect("search")

@@ -17,7 +17,9 @@ async function asked(form) {
   if (told) return JSON.parse(told.textContent);
   const answer = await fetch(form.action, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(answer.status === 429 ? "Too many attempts: wait a moment." : "The site could not answer. Try again.");
-  return (await answer.json()).request_options;
+  const { request_options: options } = await answer.json();
+  if (!options) throw new Error("You are signed in already: load the page again.");
+  return options;
 }
 
 async function found(options) {
