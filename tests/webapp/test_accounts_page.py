@@ -343,6 +343,18 @@ def test_nobodys_mailbox_is_filled(client, forgetful, mails, worker, settings):
     _limiter.cache_clear()
 
 
+def test_a_signed_in_user_fills_nobodys_mailbox_either(signed_in, alice, mails, settings):
+    _limiter.cache_clear()
+    settings.RATES = settings.RATES | {"mail": "2/hour"}
+    client = signed_in(alice)
+    confirm(client, PASSWORD)
+    sent = [client.post("/account/email", {"action_add": "", "email": "bob@example.org"}).status_code]
+    sent += [client.post("/account/email", {"action_send": "", "email": "bob@example.org"}).status_code for _ in range(3)]
+    assert sent == [302, 302, 429, 429]
+    assert len(mails) == 2
+    _limiter.cache_clear()
+
+
 def test_a_queue_that_is_away_is_an_outage_and_not_a_letter_that_never_comes(client, forgetful, mails, monkeypatch):
     from kombu.exceptions import OperationalError
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
 
-from webapp.accounts import demo
+from webapp.accounts import demo, limits
 from webapp.accounts.locking import address_of
 from webapp.accounts.models import User
 from webapp.accounts.reserved import is_reserved
@@ -66,6 +66,12 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_email_verification_redirect_url(self, email_address: Any) -> str:
         del email_address
         return reverse("account")
+
+    def send_confirmation_mail(self, request: HttpRequest, emailconfirmation: Any, signup: bool) -> None:
+        """Raises TooMany, Outage."""
+        limits.count("mail", emailconfirmation.email_address.user)
+        limits.count("mail", f"to {emailconfirmation.email_address.email}")
+        super().send_confirmation_mail(request, emailconfirmation, signup)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Raises Outage."""

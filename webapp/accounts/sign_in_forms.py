@@ -107,11 +107,6 @@ class ChangeEmail(account.AddEmailForm):
         self.fields["email"].label = "New e-mail address"
         _plain(self)
 
-    def save(self, request: Any) -> Any:
-        """Raises TooMany, Outage."""
-        limits.count("mail", self.user)
-        return super().save(request)
-
 
 class CountedCode:
     """A code is asked of nobody who failed too often, and a failure counts for the account, from wherever it came."""
