@@ -428,5 +428,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("celery", "httpx")},  # a line a task or request would hide the rest
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("axes", "celery", "httpx")
+    },  # a line a task or request would hide the rest
 }

@@ -1,4 +1,4 @@
-"""An account in a real browser: a passkey is added and signs in, an app is set up; every page fits, and axe finds nothing serious."""
+"""An account in a real browser: passkeys and an app, set up and asked for; every page fits, and axe finds nothing serious."""
 
 from __future__ import annotations
 

@@ -163,9 +163,15 @@ def test_where_the_site_sends_no_mail_an_administrator_changes_addresses(signed_
     ("agent", "words"),
     [
         (FIREFOX, "Firefox on Linux"),
-        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
         ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36", "Chrome on Windows"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605 Version/19.0 Safari/604.1", "Safari on an iPhone"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605 Version/19.0 Safari/604.1",
+            "Safari on an iPhone",
+        ),
         ("curl/8.0", "A browser"),
         ("", "A browser"),
     ],
@@ -237,7 +243,15 @@ def test_making_a_token_asks_again_who_one_is_and_then_goes_on(signed_in, alice)
 
 @pytest.mark.parametrize(
     "bad",
-    [{"name": ""}, {"name": "x" * 200}, {"scopes": []}, {"scopes": ["operate"]}, {"scopes": ["all"]}, {"days": "0"}, {"days": "4000"}],
+    [
+        {"name": ""},
+        {"name": "x" * 200},
+        {"scopes": []},
+        {"scopes": ["operate"]},
+        {"scopes": ["all"]},
+        {"days": "0"},
+        {"days": "4000"},
+    ],
 )
 def test_a_token_that_cannot_be_is_told(signed_in, alice, bad):
     client = signed_in(alice)
@@ -276,7 +290,7 @@ def test_the_demos_user_makes_tokens_too(client, settings):
 
 
 @pytest.fixture
-def forgetful(alice) -> User:
+def forgetful(alice: User) -> User:
     alice.email = "alice@example.org"
     alice.save()
     return alice
@@ -292,13 +306,13 @@ def worker(monkeypatch):
 
 def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(client, forgetful, mails, worker, settings):
     settings.CONCHIVE_URL = "https://archive.example.org"
+    other = browser(forgetful)
     sent = client.post("/account/forgotten", {"email": "Alice@example.org"}, headers={"Host": "localhost"})
     assert sent["Location"] == "/account/forgotten/sent"
     [letter] = mails
     assert "https://archive.example.org/account/forgotten/" in letter.body
     onward = client.get(link_in(letter))["Location"]
     assert onward.endswith("/set-password")
-    other = browser(forgetful)
     assert client.post(onward, {"password1": NEW, "password2": NEW})["Location"] == "/account/forgotten/done"
     assert whoever(client) is None
     assert whoever(other) is None
@@ -367,7 +381,9 @@ def test_a_queue_that_is_away_is_an_outage_and_not_a_letter_that_never_comes(cli
     assert client.post("/account/forgotten", {"email": "alice@example.org"}).status_code == 503
 
 
-@pytest.mark.parametrize("path", ["/account/forgotten/1/set-password", "/account/forgotten/zzz/nonsense", "/account/forgotten/1/a-b"])
+@pytest.mark.parametrize(
+    "path", ["/account/forgotten/1/set-password", "/account/forgotten/zzz/nonsense", "/account/forgotten/1/a-b"]
+)
 def test_a_link_that_was_made_up_opens_nothing(client, forgetful, path):
     assert "opens nothing" in client.get(path).content.decode()
     client.post(path, {"password1": NEW, "password2": NEW})
@@ -375,7 +391,9 @@ def test_a_link_that_was_made_up_opens_nothing(client, forgetful, path):
     assert forgetful.check_password(PASSWORD)
 
 
-@pytest.mark.parametrize("path", ["/account/forgotten/1f/{key}", "/account/email/confirm/{key}", "/sign-in?next=%2Faccount%2Femail%2Fconfirm%2F{key}"])
+@pytest.mark.parametrize(
+    "path", ["/account/forgotten/1f/{key}", "/account/email/confirm/{key}", "/sign-in?next=%2Faccount%2Femail%2Fconfirm%2F{key}"]
+)
 def test_links_of_letters_stay_out_of_logs(path):
     key = "d2a9vk-5c1f7d0a:1w6bcd:Aa_0-9"
     assert key not in scrubbed(f'"GET {path.format(key=key)} HTTP/1.1" 200')

@@ -70,7 +70,9 @@ def test_who_is_linked_signs_in_and_is_led_on(client, lab, bob):
 
 
 def test_the_question_names_this_site_with_a_state_and_pkce(client, lab):
-    asked = {name: value[0] for name, value in parse_qs(urlsplit(address_of_going_on(client.post("/sign-in/with/lab"))).query).items()}
+    asked = {
+        name: value[0] for name, value in parse_qs(urlsplit(address_of_going_on(client.post("/sign-in/with/lab"))).query).items()
+    }
     assert asked["redirect_uri"] == "http://testserver/sign-in/with/lab/back"
     assert asked["client_id"] == fake_provider.CLIENT
     assert asked["code_challenge_method"] == "S256"
@@ -139,7 +141,7 @@ def test_a_name_that_cannot_be_taken_becomes_another(client, lab, settings, alic
 
 
 def test_an_invitation_lets_one_person_in_and_into_the_team(client, lab, carol, team_a):
-    invitation, link = invitations.invite(team_a, by=carol, role=Role.EDITOR)
+    _, link = invitations.invite(team_a, by=carol, role=Role.EDITOR)
     path = urlsplit(link).path
     assert "Lab Login" in client.get(path).content.decode()
     assert sign_in(client, lab, path)["Location"] == f"/teams/{team_a.pk}"
@@ -172,7 +174,7 @@ def test_an_invitation_for_an_address_lets_in_only_who_has_it_confirmed(client, 
 
 
 def test_an_invitation_that_was_used_meanwhile_makes_no_account(client, lab, carol, team_a, monkeypatch):
-    invitation, link = invitations.invite(team_a, by=carol, role=Role.VIEWER)
+    _, link = invitations.invite(team_a, by=carol, role=Role.VIEWER)
 
     def too_late(*_):
         raise invitations.Refused("Somebody was faster: this invitation has been used.")

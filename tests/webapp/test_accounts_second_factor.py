@@ -7,7 +7,7 @@ import time
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from django.urls import reverse
 from redis.exceptions import ConnectionError as RedisAway
 
@@ -119,7 +119,7 @@ def test_without_the_cache_that_remembers_used_codes_none_is_taken(client, with_
     def away(*_, **__):
         raise RedisAway("refused")
 
-    monkeypatch.setattr(type(cache._connections[cache._alias]), "add", away)
+    monkeypatch.setattr(LocMemCache, "add", away)
     answer = code(client, totp(with_app[0]))
     assert answer.status_code == 503
     assert whoever(client) is None
@@ -269,7 +269,7 @@ def test_setting_one_up_opens_the_site_at_the_next_request_and_losing_it_closes_
 def test_who_must_have_one_cannot_remove_the_last(client, staff, settings):
     settings.SECOND_FACTOR = "staff"
     client.force_login(staff)
-    secret, codes = add_app(client, PASSWORD)
+    _, codes = add_app(client, PASSWORD)
     confirm_by_code(client, codes[0])
     assert "set another one up first" in client.post("/account/app/remove").content.decode()
     assert second_factors.factors_of(staff).exists()

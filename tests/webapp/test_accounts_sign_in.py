@@ -84,9 +84,13 @@ def test_an_attempt_costs_one_hash_whoever_is_meant(client, alice, monkeypatch, 
     with_email(alice, "alice@example.org")
     User.objects.create_user("closed", password=PASSWORD, is_active=False)
     User.objects.create_user("demo")
-    hashed = []
-    original = MD5PasswordHasher.encode
-    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda *given: hashed.append(1) or original(*given))
+    hashed, encode = [], MD5PasswordHasher.encode
+
+    def counted(*given):
+        hashed.append(given)
+        return encode(*given)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
     assert sign_in(client, told, WRONG).status_code == 200
     assert len(hashed) == 1
 
@@ -192,8 +196,7 @@ def test_a_wrong_present_password_counts_too(client, alice, settings):
     settings.AXES_FAILURE_LIMIT = 2
     client.force_login(alice)
     tries = [
-        client.post("/account/password", {"oldpassword": WRONG, "password1": "x", "password2": "x"}).status_code
-        for _ in range(3)
+        client.post("/account/password", {"oldpassword": WRONG, "password1": "x", "password2": "x"}).status_code for _ in range(3)
     ]
     assert tries[-1] == 429
     alice.refresh_from_db()
