@@ -188,9 +188,9 @@ def _remember(request: HttpRequest, undo: Undo) -> str:
 
 @_on_chosen
 def export_csv(_: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
-    limits.count("export", user)
+    answer = csv_answer(tray_table.headings(chosen), tray_table.rows(chosen), name=_download_name(), user=user)
     record(user, "export-csv", images=[str(pk) for pk in chosen.ids])
-    return csv_answer(tray_table.headings(chosen), tray_table.rows(chosen), name=_download_name())
+    return answer
 
 
 @_on_chosen
