@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, validate
+from environs import FileAwareEnv, validate
 from kombu import Queue
 
 from webapp import oidc
-from webapp.secret import data_secret
+from webapp.secret import data_secret, with_password
 from webapp.unlogged import hide_tokens
 
-env = Env()
+env = FileAwareEnv(strip_whitespace=True)  # NAME_FILE names a file with the value: for secrets
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- where things lie ----------------------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 CONCHIVE_DATA: Path = env.path("CONCHIVE_DATA", BASE_DIR / "var" / "data")
 UPLOADS = CONCHIVE_DATA / "uploads"
 UPLOADS.mkdir(parents=True, exist_ok=True)  # Django refuses to start without it
-REDIS_URL: str = env.str("REDIS_URL", "")
+REDIS_URL: str = with_password(env.str("REDIS_URL", ""), env.str("REDIS_PASSWORD", ""))
 QDRANT_URL: str = env.str("QDRANT_URL", "")
 QDRANT_API_KEY: str = env.str("QDRANT_API_KEY", "")
 EMBEDDED = env.bool("CONCHIVE_EMBEDDED", default=not REDIS_URL)  # one process does it all
@@ -41,6 +41,7 @@ SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])  # older 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("HTTPS", default=not EMBEDDED)
+PROXIES: int = env.int("PROXIES", 0, validate=validate.Range(min=0, max=10))  # between browsers and this process
 
 INSTALLED_APPS = [
     "allauth",  # these before our own, whose admin takes out what they register
@@ -65,6 +66,7 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
+    "webapp.proxied.ProxiedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webapp.compressing.TextGzipMiddleware",
@@ -118,6 +120,8 @@ USE_TZ = True
 # --- database ------------------------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{CONCHIVE_DATA / 'conchive.sqlite3'}")}
+if _password := env.str("DATABASE_PASSWORD", ""):
+    DATABASES["default"]["PASSWORD"] = _password
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # several threads write: WAL lets them, IMMEDIATE makes them wait for each other instead of failing
     DATABASES["default"]["OPTIONS"] = {
@@ -128,6 +132,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+    _connect_timeout_s: int = env.int("DATABASE_CONNECT_TIMEOUT_S", 5, validate=validate.Range(min=1))
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": _connect_timeout_s} | DATABASES["default"].get("OPTIONS", {})
+STATEMENT_TIMEOUT_S: float = env.float("STATEMENT_TIMEOUT_S", 5.0, validate=validate.Range(min=0))  # of pages and of the API
 
 # --- cache, queue --------------------------------------------------------------------------------------------------------
 
@@ -190,7 +197,6 @@ OIDC_PROVIDERS = oidc.providers(
         "issuer": env.str("OIDC_ISSUER", ""),
         "client_id": env.str("OIDC_CLIENT_ID", ""),
         "client_secret": env.str("OIDC_CLIENT_SECRET", ""),
-        "client_secret_file": env.str("OIDC_CLIENT_SECRET_FILE", ""),
         "trust_email": env.bool("OIDC_TRUST_EMAIL", default=False),
     },
 )
@@ -269,10 +275,11 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_TLS")), bool(_mail.get(
 EMAIL_FILE_PATH: str = _mail.get("EMAIL_FILE_PATH") or ""
 EMAIL_TIMEOUT: int = _mail.get("EMAIL_TIMEOUT") or 10  # seconds
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "conchive@localhost")
+WATCH_EVERY_S: int = env.int("WATCH_EVERY_S", 60, validate=validate.Range(min=5, max=86_400))  # over watched searches
 CELERY_BEAT_SCHEDULE["match watches"] = {
     "task": "webapp.explore.tasks.match_watches",
-    "schedule": 60,
-    "options": {"queue": "query", "expires": 60},
+    "schedule": WATCH_EVERY_S,
+    "options": {"queue": "query", "expires": WATCH_EVERY_S},
 }
 ACCOUNT_EMAIL_NOTIFICATIONS = MAILS
 if MAILS:

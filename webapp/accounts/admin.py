@@ -16,16 +16,17 @@ from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from webapp.accounts import audit, locking, rights, second_factors
+from webapp.accounts import audit, limits, locking, rights, second_factors
 from webapp.accounts.models import ApiToken, AuditEvent, LicenceAcceptance, Membership, Role, Team, User
 
 admin.site.unregister([EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
 
 RAISING = ("is_staff", "is_superuser", "groups", "user_permissions")
+SIGNING_IN = ("username", "email")  # by which an account is entered: with them, staff could become whoever sees the images
 
 
 class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -68,7 +69,15 @@ class PeopleAdmin(Recorded, UserAdmin):  # type: ignore[type-arg]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = tuple(super().get_readonly_fields(request, obj))
-        return fixed if request.user.is_superuser else (*fixed, *RAISING)
+        if request.user.is_superuser:
+            return fixed
+        return (*fixed, *RAISING, *(SIGNING_IN if obj is not None else ()))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  Django's name
+        """For the same reason an administrator's to set; everybody sets their own elsewhere."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Both open an account to whoever has its password: for administrators, who know whom they do it for."""
@@ -206,6 +215,7 @@ class AuditEventAdmin(Looked):
             raise PermissionDenied
         events = self.get_changelist_instance(request).get_queryset(request)
         actor = request.user if isinstance(request.user, User) else None
+        limits.count("export", actor or limits.address_of(request))
         audit.record(actor, "audit-exported", filters=sorted(request.GET))
         response = StreamingHttpResponse(audit.lines_of(events), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'

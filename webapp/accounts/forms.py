@@ -37,8 +37,8 @@ class Invite(forms.Form):
     role = forms.TypedChoiceField(coerce=lambda told: Role(int(told)), choices=list(ROLES.items()), initial=Role.VIEWER)
     email = forms.EmailField(
         required=False,
-        label="For this e-mail address only (optional)",
-        help_text="Left empty, the link lets in whoever has it.",
+        label="Only for this e-mail address",
+        help_text="May be left empty: then the link lets in whoever has it.",
     )
     days = forms.IntegerField(
         min_value=1, max_value=invitations.MOST_DAYS, initial=invitations.DAYS, label="Days that it is open"
