@@ -187,9 +187,8 @@ TEAM_MAKING: str = env.str("TEAM_MAKING", "administrators", validate=validate.On
 # --- signing in ----------------------------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "webapp.accounts.passwords.Passwords"]
-SECOND_FACTOR: str = env.str(  # whose account must have one
-    "SECOND_FACTOR", "optional" if EMBEDDED else "staff", validate=validate.OneOf(["optional", "staff", "everyone"])
-)
+_whose = validate.OneOf(["optional", "staff", "everyone"])  # accounts must have one
+SECOND_FACTOR: str = env.str("SECOND_FACTOR", "optional" if EMBEDDED else "staff", validate=_whose)
 OIDC_PROVIDERS = oidc.providers(
     env.str("OIDC_PROVIDERS", ""),
     {
