@@ -37,9 +37,10 @@ test: lint typecheck imports checks pytest  ## everything CI checks
 checks: $(READY)  ## migrations are those of the models
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-lint: $(READY)  ## format and lint
+lint: $(READY)  ## format, lint, and what is known to be unsafe
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml embedder search webapp
 
 format: $(READY)  ## rewrite to the house format
 	$(BIN)/ruff format .

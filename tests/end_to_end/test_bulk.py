@@ -198,6 +198,19 @@ def test_a_dropped_folder_is_shown_before_it_is_sent_and_its_list_is_narrowed(de
     assert "/images/" in opened.value.url
 
 
+def test_files_chosen_before_the_script_was_there_are_taken(demo, visitor, collection, tmp_path: Path):
+    folder = folder_of(tmp_path / "scans", 3, first=1900)
+    page = visitor.page
+    held: list[Route] = []
+    page.route("**/js/upload.*", lambda route: held.append(route))
+    page.goto(f"{demo.url}/collections/{collection}/upload", wait_until="commit")
+    choose(page, *(path for path in folder.rglob("*") if path.is_file()))
+    assert held, "the script came before the choice"
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("button", name="Check 3 files")).to_be_enabled()
+
+
 def test_sending_pauses_and_resumes(demo, visitor, collection, tmp_path: Path):
     folder = folder_of(tmp_path / "scans", 40, first=2000)
     page = visitor.to(f"/collections/{collection}/upload")

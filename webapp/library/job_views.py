@@ -61,7 +61,7 @@ def hint(request: HttpRequest) -> HttpResponse:
 def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """What could not be done, a row each."""
     job = _job(request, pk)
-    return report_answer(job.report, name=f"{job.kind}-{str(pk)[:8]}")
+    return report_answer(job.report, name=f"{job.kind}-{str(pk)[:8]}", user=signed_in(request))
 
 
 @require_POST

@@ -189,7 +189,7 @@ def _told(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> dict[str, Any]
 @require_safe
 def job_errors(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpResponseBase:
     found = get_object_or_404(_jobs(_collection(request, pk)), pk=job)
-    return errors_answer(found.report, name=f"errors-{str(job)[:8]}")
+    return errors_answer(found.report, name=f"errors-{str(job)[:8]}", user=signed_in(request))
 
 
 @require_POST
