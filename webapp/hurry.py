@@ -1,7 +1,7 @@
 """How long a page waits for PostgreSQL; what it says then: outages.py.
 
-Only the web server of production is in a hurry (wsgi.py). Migrations, commands and workers, also the one in the process of
-`manage.py up`, may take as long as they need.
+Only the web server of production is in a hurry (wsgi.py). Migrations, commands and workers, also the one that `manage.py up` has
+in its process, may take as long as they need.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The secret key of a data folder: made once, readable by its owner only."""
+"""Secrets that settings are put together from: a data folder's key, made once, and passwords that no address holds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -24,3 +25,12 @@ def data_secret(folder: Path, *, allowed: bool) -> str:
             os.link(draft, file)  # whole or not at all, and never over another process's key
         draft.unlink()
     return file.read_text(encoding="ascii").strip()
+
+
+def with_password(url: str, password: str) -> str:
+    """``url`` with the password of its user, where one is given: so that it may come from a file of its own."""
+    if not url or not password:
+        return url
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:{quote(password, safe='')}@{place}"))

@@ -1,4 +1,6 @@
-"""Tokens of shared links and of invitations stay out of every log: a reader of logs must not open what others shared.
+"""Tokens of shared links, of invitations and of letters about accounts stay out of every log.
+
+Whoever reads logs must not open what others shared, nor their accounts.
 
 Done where records are made and not in a handler, so that it holds for every logger and every handler of this process: Django's
 own, the web server's access log, Celery's, and any that an operator adds. A proxy in front has logs of its own: docs/sharing.md.
@@ -11,7 +13,9 @@ import re
 from typing import Any
 
 HIDDEN = "…"
-_TOKEN = re.compile(r"((?:/|%2F)(?:q|join)(?:/|%2F))[A-Za-z0-9_-]{16,}", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"((?:/|%2F)(?:q|join|forgotten(?:/|%2F)[0-9a-z]+|email(?:/|%2F)confirm)(?:/|%2F))(?:[A-Za-z0-9:_-]|%3A){16,}", re.IGNORECASE
+)
 
 
 def scrubbed(text: str) -> str:

@@ -53,6 +53,10 @@ def test_a_production_configuration_passes_djangos_deployment_checks(tmp_path):
         ({"DEBUG": "flase"}, "DEBUG"),
         ({"CONCHIVE_ENCODER": "conhc"}, "CONCHIVE_ENCODER"),
         ({"MAX_PIXELS": "many"}, "MAX_PIXELS"),
+        ({"SECOND_FACTOR": "always"}, "SECOND_FACTOR"),
+        ({"SIGN_IN_TRIES": "0"}, "SIGN_IN_TRIES"),
+        ({"OIDC_ISSUER": "http://login.example.org", "OIDC_CLIENT_ID": "conchive"}, "https://"),
+        ({"OIDC_PROVIDERS": "{"}, "OIDC_PROVIDERS"),
         ({"IMPORT_FOLDERS": "/mnt/drop,drop"}, "IMPORT_FOLDERS"),
     ],
 )
@@ -65,3 +69,15 @@ def test_a_bad_setting_stops_the_start_by_its_name(tmp_path, bad, told):
 def test_the_migrations_are_those_of_the_models(tmp_path):
     checked = started(tmp_path, "makemigrations", "--check", "--dry-run")
     assert checked.returncode == 0, checked.stdout
+
+
+def test_secrets_come_from_files(tmp_path):
+    key = tmp_path / "key"
+    key.write_text(PRODUCTION["SECRET_KEY"] + "\n")
+    settings = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
+    ask = "from django.conf import settings; print(settings.SECRET_KEY)"
+    told = started(tmp_path, "shell", "--no-imports", "-c", ask, **settings, SECRET_KEY_FILE=str(key))
+    assert told.stdout.strip() == PRODUCTION["SECRET_KEY"], told.stderr
+    missing = started(tmp_path, "check", **settings, SECRET_KEY_FILE=str(tmp_path / "none"))
+    assert missing.returncode != 0
+    assert "SECRET_KEY_FILE" in missing.stderr

@@ -1,10 +1,17 @@
-"""People, teams and the audit trail in Django's admin."""
+"""People, teams and the audit trail in Django's admin.
+
+What allauth would show there is taken out: a row of a provider signs people in, and one of a second factor holds its secret.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
@@ -13,8 +20,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from webapp.accounts import audit, limits, rights
+from webapp.accounts import audit, limits, locking, rights, second_factors
 from webapp.accounts.models import ApiToken, AuditEvent, LicenceAcceptance, Membership, Role, Team, User
+
+admin.site.unregister([EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
 
 RAISING = ("is_staff", "is_superuser", "groups", "user_permissions")
 SIGNING_IN = ("username", "email")  # by which an account is entered: with them, staff could become whoever sees the images
@@ -52,6 +61,8 @@ def _fields(message: Any) -> list[str]:
 class PeopleAdmin(Recorded, UserAdmin):  # type: ignore[type-arg]
     """Staff who may change people raise nobody, themselves least: what makes an administrator is an administrator's to give."""
 
+    actions = ("unlock", "take_second_factors")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)
         return people if request.user.is_superuser else people.filter(is_superuser=False)
@@ -67,6 +78,27 @@ class PeopleAdmin(Recorded, UserAdmin):  # type: ignore[type-arg]
         if not request.user.is_superuser:
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Both open an account to whoever has its password: for administrators, who know whom they do it for."""
+        actions: dict[str, Any] = super().get_actions(request)
+        return (
+            actions if request.user.is_superuser else {name: told for name, told in actions.items() if name not in self.actions}
+        )
+
+    @admin.action(description="Unlock after too many failed sign-ins")
+    def unlock(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people:
+            locking.unlock(person)
+            _record(request, "unlocked", person)
+        self.message_user(request, "They can try again at once.", messages.SUCCESS)
+
+    @admin.action(description="Take their second factors away (lost phone)")
+    def take_second_factors(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people:
+            if second_factors.take_away(person):
+                _record(request, "second-factor-removed", person, kind="all")
+        self.message_user(request, "They sign in by password alone until they set one up again.", messages.SUCCESS)
 
 
 class KeepsAnOwner(BaseInlineFormSet):  # type: ignore[type-arg]

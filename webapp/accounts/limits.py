@@ -31,7 +31,7 @@ from webapp.accounts.models import User
 
 log = logging.getLogger(__name__)
 
-What = Literal["search", "upload", "export", "sign-in", "api", "link"]
+What = Literal["search", "upload", "export", "sign-in", "api", "link", "mail"]
 SENTENCES: dict[What, str] = {
     "search": "You searched very often within a short time.",
     "upload": "You started very many uploads within a short time.",
@@ -39,6 +39,7 @@ SENTENCES: dict[What, str] = {
     "sign-in": "There were very many attempts to sign in from your address.",
     "api": "This program asked very often within a short time.",
     "link": "Very many shared links were tried from your address.",
+    "mail": "Several letters were asked for within a short time.",
 }
 _AT_ONCE: Counter[int] = Counter()
 _COUNTING = threading.Lock()

@@ -15,6 +15,7 @@ const form = document.querySelector("[data-upload]");
 const part = (name) => form.querySelector(`[data-${name}]`);
 const chosen = new Chosen();
 const title = document.title;
+const PICKERS = ["pick-files", "pick-folder"];
 let tableFile = null;
 let goingOn = null; // an upload that was begun earlier: { pending, receipt }
 let fromFolder = false; // what is checked lies on the site's own machine
@@ -315,17 +316,17 @@ function showFound(result) {
   part("not-found").querySelector("ul").replaceChildren(...names);
 }
 
+// what the input holds, if anything
+function take(input) {
+  const entries = chosenBy(input);
+  input.value = "";
+  if (entries.length) doing((signal) => add(entries, signal));
+}
+
 // --- the parts that are pressed ----------------------------------------------------------------------------------------
 
 function listen() {
-  for (const name of ["pick-files", "pick-folder"]) {
-    const input = part(name);
-    input.addEventListener("change", () => {
-      const entries = chosenBy(input);
-      input.value = "";
-      doing((signal) => add(entries, signal));
-    });
-  }
+  for (const name of PICKERS) part(name).addEventListener("change", () => take(part(name)));
   for (const button of form.querySelectorAll("[data-pick]")) {
     button.addEventListener("click", () => part(`pick-${button.dataset.pick}`).click());
   }
@@ -376,6 +377,8 @@ if (form && window.tus) {
   listen();
   listenToDrops();
   showChosen();
+  for (const name of PICKERS) take(part(name)); // chosen before this script was there
+  if (part("table-input").files.length) setTable(part("table-input").files[0]);
   const wanted = new URLSearchParams(window.location.search).get("upload");
   const button = wanted && [...document.querySelectorAll("[data-go-on-with]")].find(({ dataset }) => dataset.uploadId === wanted);
   if (button) goOnWith(button);
