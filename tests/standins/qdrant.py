@@ -73,8 +73,9 @@ def _query_batch(call: Call) -> Any:
 
 def _query_groups(call: Call) -> Any:
     asked: models.QueryGroupsRequest = call.body
-    grouping = {"group_by": asked.group_by, "group_size": asked.group_size or 1}
-    return call.client.query_points_groups(call.collection, **_arguments(asked), **grouping)
+    return call.client.query_points_groups(
+        call.collection, **_arguments(asked), group_by=asked.group_by, group_size=asked.group_size or 1
+    )
 
 
 def _arguments(asked: models.QueryRequest | models.QueryGroupsRequest) -> dict[str, Any]:
