@@ -29,6 +29,10 @@ UPLOADS.mkdir(parents=True, exist_ok=True)  # Django refuses to start without it
 REDIS_URL: str = with_password(env.str("REDIS_URL", ""), env.str("REDIS_PASSWORD", ""))
 QDRANT_URL: str = env.str("QDRANT_URL", "")
 QDRANT_API_KEY: str = env.str("QDRANT_API_KEY", "")
+QDRANT_GRPC_PORT: int = env.int("QDRANT_GRPC_PORT", 6334, validate=validate.Range(min=0, max=65535))  # 0: REST alone
+QDRANT_SHARDS: int = env.int("QDRANT_SHARDS", 1, validate=validate.Range(min=1))
+QDRANT_REPLICAS: int = env.int("QDRANT_REPLICAS", 1, validate=validate.Range(min=1))
+QDRANT_SNAPSHOTS: str = env.str("QDRANT_SNAPSHOTS", "/qdrant/snapshots")
 EMBEDDED = env.bool("CONCHIVE_EMBEDDED", default=not REDIS_URL)  # one process does it all
 CONCHIVE_URL: str = env.str("CONCHIVE_URL", "http://127.0.0.1:8000").rstrip("/")  # where people and commands reach the site
 CONCHIVE_DEMO = env.bool("CONCHIVE_DEMO", default=False)  # visitors from this machine are the demo user: `manage.py demo`
@@ -66,6 +70,7 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
+    "webapp.inside.InsideMiddleware",
     "webapp.proxied.ProxiedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
