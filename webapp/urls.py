@@ -1,4 +1,4 @@
-"""Addresses."""
+"""Addresses; those that probes and Prometheus ask are answered before any of these: operating/probes.py."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from django.contrib import admin
 from django.urls import include, path
 
 from webapp.api import site
-from webapp.health import healthz
 
 admin.site.site_header = admin.site.site_title = "Conchive"
 admin.site.index_title = "Administration"
 
 urlpatterns = [
-    path("healthz", healthz, name="healthz"),
     path("api/v1/", site.urls()),
     path("admin/", admin.site.urls),
     path("", include("webapp.accounts.urls")),
