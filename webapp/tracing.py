@@ -55,13 +55,14 @@ class TracingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         trace = Trace(request=_told(request) or uuid.uuid4().hex)
         request.META[KEPT] = trace.request
-        token, start = _NOW.set(trace), time.perf_counter()
+        token, start, status = _NOW.set(trace), time.perf_counter(), 500  # also where not even the page for errors can be made
         try:
             response = self.get_response(request)
+            status = response.status_code
         finally:
             _NOW.reset(token)
+            _measure(request, status, time.perf_counter() - start)
         response.headers[HEADER] = trace.request
-        _measure(request, response, time.perf_counter() - start)
         return response
 
 
@@ -70,11 +71,11 @@ def _told(request: HttpRequest) -> str:
     return told if HARMLESS.fullmatch(told) else ""
 
 
-def _measure(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+def _measure(request: HttpRequest, status: int, seconds: float) -> None:
     """By the name of the address: the address itself holds ids."""
     match = request.resolver_match
     method = request.method if request.method in METHODS else "other"
-    REQUEST_SECONDS.labels(match.view_name if match else "none", method, f"{response.status_code // 100}xx").observe(seconds)
+    REQUEST_SECONDS.labels(match.view_name if match else "none", method, f"{status // 100}xx").observe(seconds)
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
