@@ -98,6 +98,7 @@ SENT: dict[tuple[str, str], Build] = {
     ("api:transfer_file", "HEAD"): lambda _: Sent(headers=TUS),
     # --- oneself ---
     ("sign-in", "POST"): lambda _: form(username="editor", password="not this one"),
+    ("account_login", "POST"): lambda _: form(username="editor", password="not this one"),
     ("sign-up", "POST"): lambda _: new_account(),
     ("join", "POST"): lambda _: new_account(),
     ("terms", "POST"): lambda _: form(accept="yes"),
