@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 VIEWER := node_modules/.installed
 
-.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser train-mini clean help
+.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-load faults train-mini clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -70,6 +70,13 @@ bench-bulk: $(READY)  ## 10,000 files through tus under kills; the receipt must 
 
 bench-browser: $(READY)  ## from Enter to thumbnails on the screen, in Chromium, and how far pages move while they load
 	$(BIN)/python -m benchmarks.browser
+
+bench-load: $(READY) $(VIEWER)  ## 50 people searching a production site while 2,000 images come in, and one who asks far too often
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks.load
+
+faults: $(READY) $(VIEWER)  ## every part of a production site killed, halted, emptied or filled while images come in (about an hour)
+	FAULTS=full $(BIN)/pytest -p no:xdist -p no:randomly tests/faults/test_production.py
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,7 +16,7 @@ from kombu import Queue
 
 from webapp import oidc
 from webapp.secret import data_secret, with_password
-from webapp.unlogged import hide_tokens
+from webapp.unlogged import keep_discreet
 
 env = FileAwareEnv(strip_whitespace=True)  # NAME_FILE names a file with the value: for secrets
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -29,6 +29,10 @@ UPLOADS.mkdir(parents=True, exist_ok=True)  # Django refuses to start without it
 REDIS_URL: str = with_password(env.str("REDIS_URL", ""), env.str("REDIS_PASSWORD", ""))
 QDRANT_URL: str = env.str("QDRANT_URL", "")
 QDRANT_API_KEY: str = env.str("QDRANT_API_KEY", "")
+QDRANT_GRPC_PORT: int = env.int("QDRANT_GRPC_PORT", 6334, validate=validate.Range(min=0, max=65535))  # 0: REST alone
+QDRANT_SHARDS: int = env.int("QDRANT_SHARDS", 1, validate=validate.Range(min=1))
+QDRANT_REPLICAS: int = env.int("QDRANT_REPLICAS", 1, validate=validate.Range(min=1))
+QDRANT_SNAPSHOTS: str = env.str("QDRANT_SNAPSHOTS", "/qdrant/snapshots")
 EMBEDDED = env.bool("CONCHIVE_EMBEDDED", default=not REDIS_URL)  # one process does it all
 CONCHIVE_URL: str = env.str("CONCHIVE_URL", "http://127.0.0.1:8000").rstrip("/")  # where people and commands reach the site
 CONCHIVE_DEMO = env.bool("CONCHIVE_DEMO", default=False)  # visitors from this machine are the demo user: `manage.py demo`
@@ -54,6 +58,7 @@ INSTALLED_APPS = [
     "webapp.accounts",
     "webapp.library",
     "webapp.explore",
+    "webapp.operating",
     "webapp.serving",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -66,6 +71,8 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
+    "webapp.operating.probes.ProbesMiddleware",
+    "webapp.tracing.TracingMiddleware",
     "webapp.proxied.ProxiedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -427,12 +434,25 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-hide_tokens()  # before anything is logged, whoever logs it
+# --- seen from outside ---------------------------------------------------------------------------------------------------
+
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")  # without one, only this machine is told
+METRICS_PORT: int = env.int("METRICS_PORT", 0, validate=validate.Range(min=0, max=65535))  # of a worker; 0: tells nothing
+PROMETHEUS_MULTIPROC_DIR: str = env.str("PROMETHEUS_MULTIPROC_DIR", "")  # prometheus_client reads it from the environment itself
+if PROMETHEUS_MULTIPROC_DIR:
+    Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)
+LOG_FORMAT: str = env.str("LOG_FORMAT", "line" if EMBEDDED else "json", validate=validate.OneOf(["line", "json"]))
+
+keep_discreet()  # before anything is logged, whoever logs it
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"traced": {"()": "webapp.logs.Traced"}},
+    "formatters": {
+        "line": {"()": "webapp.logs.Lines", "format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "webapp.logs.JsonLines"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["traced"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         name: {"level": "WARNING"} for name in ("axes", "celery", "httpx")

@@ -1,4 +1,4 @@
-"""Addresses."""
+"""Addresses; those that probes and Prometheus ask are answered before any of these: operating/probes.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.views.generic import RedirectView
 
 from webapp.accounts.views import admin_door
 from webapp.api import site
-from webapp.health import healthz
 
 admin.site.site_header = admin.site.site_title = "Conchive"
 admin.site.index_title = "Administration"
@@ -17,7 +16,6 @@ admin.site.index_title = "Administration"
 admin.site.login = admin_door  # type: ignore[method-assign, assignment]
 
 urlpatterns = [
-    path("healthz", healthz, name="healthz"),
     path("api/v1/", site.urls()),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),

@@ -48,7 +48,12 @@ def send(task: str, *arguments: object) -> None:
     """One message to the queue "query", worthless after the timeout. Raises Outage where the broker is away."""
     try:
         current_app.send_task(
-            f"webapp.explore.tasks.{task}", arguments, queue="query", expires=settings.QUERY_TIMEOUT_S, retry=False
+            f"webapp.explore.tasks.{task}",
+            arguments,
+            queue="query",
+            expires=settings.QUERY_TIMEOUT_S,
+            retry=False,
+            argsrepr="…",  # Celery would repeat the words in the message's headers, which workers log and monitors show
         )
     except (kombu_errors.OperationalError, redis.RedisError, OSError) as exc:
         raise Outage("The queue does not answer.", detail="Queries cannot be encoded.", still_works=STILL_WORKS) from exc

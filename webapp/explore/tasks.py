@@ -17,11 +17,9 @@ log = logging.getLogger(__name__)
 def encode_texts(missing: dict[str, str], fingerprint: str) -> None:
     """Cache key -> text: puts each vector into the cache, where remote.texts() waits for it."""
     try:
-        encoder = encoding.wanted_encoder(fingerprint)
+        encoding.encode_and_cache(missing, encoder=encoding.wanted_encoder(fingerprint))
     except Outage as outage:
         remote.tell_failure(fingerprint, outage.what)
-        return
-    encoding.encode_and_cache(missing, encoder=encoder)
 
 
 @shared_task
