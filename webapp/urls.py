@@ -11,6 +11,8 @@ from webapp.health import healthz
 admin.site.site_header = admin.site.site_title = "Conchive"
 admin.site.index_title = "Administration"
 
+handler500 = "webapp.outages.server_error"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("api/v1/", site.urls()),
