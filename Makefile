@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 VIEWER := node_modules/.installed
 
-.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-queries bundle train-mini clean help
+.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-load bench-queries bundle faults train-mini clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,9 +37,10 @@ test: lint typecheck imports checks pytest  ## everything CI checks
 checks: $(READY)  ## migrations are those of the models
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-lint: $(READY)  ## format and lint
+lint: $(READY)  ## format, lint, and what is known to be unsafe
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml embedder search webapp
 
 format: $(READY)  ## rewrite to the house format
 	$(BIN)/ruff format .
@@ -75,6 +76,13 @@ bench-queries: $(READY)  ## text queries at 1, 8 and 64 at once, encoded togethe
 
 bundle: $(READY)  ## all that a machine without a network needs, in ./bundle (WEIGHTS="path …" takes checkpoints along)
 	$(BIN)/python -m docker.bundle bundle $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+bench-load: $(READY) $(VIEWER)  ## 50 people searching a production site while 2,000 images come in, and one who asks far too often
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks.load
+
+faults: $(READY) $(VIEWER)  ## every part of a production site killed, halted, emptied or filled while images come in (about an hour)
+	FAULTS=full $(BIN)/pytest -p no:xdist -p no:randomly tests/faults/test_production.py
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

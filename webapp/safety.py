@@ -49,6 +49,8 @@ def _production() -> Iterator[tuple[str, str]]:
         yield "demo", "CONCHIVE_DEMO signs visitors in without a password: it must be false in production."
     if _weak(settings.SECRET_KEY):
         yield "secret", f"SECRET_KEY must be a random text of at least {SECRET_CHARACTERS} characters, not an example."
+    if any(map(_weak, settings.SECRET_KEY_FALLBACKS)):
+        yield "fallbacks", "SECRET_KEY_FALLBACKS names a weak key: whoever guesses it could sign in as anybody."
     if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
         yield "hosts", "ALLOWED_HOSTS must name the hosts that this site answers to, and not be *."
     if not settings.HTTPS and not _here(settings.CONCHIVE_URL):

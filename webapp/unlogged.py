@@ -1,4 +1,5 @@
-"""What stays out of every log: tokens of shared links and of invitations, and what exceptions quote of files and words.
+"""What stays out of every log: tokens of shared links, invitations and letters about accounts, and what exceptions quote of files
+and words. Whoever reads logs must not open what others shared, nor their accounts.
 
 Done where records are made and not in a handler, so that it holds for every logger and every handler of this process: Django's
 own, the web server's access log, Celery's, and any that an operator adds. A proxy in front has logs of its own: docs/sharing.md.
@@ -13,7 +14,9 @@ from typing import Any
 from embedder.errors import ImageError
 
 HIDDEN = "…"
-_TOKEN = re.compile(r"((?:/|%2F)(?:q|join)(?:/|%2F))[A-Za-z0-9_-]{16,}", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"((?:/|%2F)(?:q|join|forgotten(?:/|%2F)[0-9a-z]+|email(?:/|%2F)confirm)(?:/|%2F))(?:[A-Za-z0-9:_-]|%3A){16,}", re.IGNORECASE
+)
 
 # they speak of services, devices and settings; any other may quote a file's name, a table's cell or a question
 SPEAKING_ROOMS = ("embedder", "search", "redis", "kombu", "torch")

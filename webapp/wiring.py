@@ -15,7 +15,7 @@ from django.conf import settings
 
 import search
 from embedder import Encoder, Limits, Sandbox, load_encoder
-from search import Schema, VectorIndex
+from search import Schema, ServerSettings, VectorIndex
 
 T = TypeVar("T")
 _LOCKS: dict[str, threading.RLock] = {}
@@ -80,9 +80,26 @@ def get_text_index() -> VectorIndex:
 
 
 def _open_index(name: str) -> VectorIndex:
-    if settings.QDRANT_URL:
-        return search.open_server(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY or None, name=name)
-    return search.open_edge(settings.CONCHIVE_DATA / "vectors", name=name)
+    if not settings.QDRANT_URL:
+        return search.open_edge(settings.CONCHIVE_DATA / "vectors", name=name)
+    return search.open_server(
+        settings.QDRANT_URL,
+        api_key=settings.QDRANT_API_KEY or None,
+        name=name,
+        settings=_server_settings(),
+        prefer_grpc=settings.QDRANT_GRPC_PORT > 0,
+        grpc_port=settings.QDRANT_GRPC_PORT,
+    )
+
+
+def _server_settings() -> ServerSettings:
+    """A write counts when most of the replicas have it: then any of them may be lost."""
+    return ServerSettings(
+        shard_number=settings.QDRANT_SHARDS,
+        replication_factor=settings.QDRANT_REPLICAS,
+        write_consistency_factor=settings.QDRANT_REPLICAS // 2 + 1,
+        snapshots_folder=settings.QDRANT_SNAPSHOTS,
+    )
 
 
 def index_schema(encoder: Encoder) -> Schema:

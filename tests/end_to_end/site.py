@@ -28,8 +28,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(folder: Path, *arguments: str, stderr: int = subprocess.STDOUT, encoder: str = "fake") -> subprocess.Popen[str]:
-    """manage.py on a data folder, with the fake encoder unless told; standard output and error together unless told."""
+def command(
+    folder: Path, *arguments: str, stderr: int = subprocess.STDOUT, encoder: str = "fake", **settings: str
+) -> subprocess.Popen[str]:
+    """manage.py on a data folder, with the fake encoder unless told; standard output and error together unless told.
+
+    ``settings``: as the environment names them.
+    """
     environment = os.environ | {
         "CONCHIVE_DATA": str(folder),
         "CONCHIVE_ENCODER": encoder,
@@ -41,7 +46,7 @@ def command(folder: Path, *arguments: str, stderr: int = subprocess.STDOUT, enco
     return subprocess.Popen(
         [sys.executable, "-u", "manage.py", *arguments],
         cwd=ROOT,
-        env=environment,
+        env=environment | settings,
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -69,10 +74,11 @@ class Site:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str, encoder: str = "fake") -> Iterator[Site]:
+def started(folder: Path, *arguments: str, encoder: str = "fake", **settings: str) -> Iterator[Site]:
     """`manage.py up` or `demo` on a free port, answering; killed at the end if it still runs."""
     port = free_port()
-    site = Site(f"http://127.0.0.1:{port}", folder, command(folder, *arguments, "--listen", f"127.0.0.1:{port}", encoder=encoder))
+    process = command(folder, *arguments, "--listen", f"127.0.0.1:{port}", encoder=encoder, **settings)
+    site = Site(f"http://127.0.0.1:{port}", folder, process)
     try:
         _wait(site)
         yield site

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 OUTAGES = (errors.EmbedderError, search.errors.SearchError, versions.ForeignEncoder, OSError)
 JOB_S = 24 * 3600  # a message that comes again meanwhile finds the job held
 DRAIN_S = 60.0  # a task works through what waits for so long, then makes room for other messages
+DRAWN_TOGETHER = 8  # images that are decoded before the encoder's queue hears of them
+ENCODING_S = 3600  # one image of many tiles may take a processor longer than other work may take at all
 _COMPARING = threading.Lock()  # a second thread would compare the same images
 _EMBEDDERS = threading.BoundedSemaphore(2)  # one has the encoder while the other loads and stores
 
@@ -42,12 +44,27 @@ def _outages_logged(doing: str) -> Iterator[None]:
         log.warning("%s has to wait: %s", doing, exc)
 
 
+@contextmanager
+def _embedding_follows() -> Iterator[list[UUID]]:
+    """The encoder's queue hears of what is in the list at the end, also where an outage is the end."""
+    decoded: list[UUID] = []
+    try:
+        yield decoded
+    finally:
+        if decoded:
+            sending.send_embed(decoded)
+
+
 @shared_task
 def prepare(ids: list[str]) -> None:
-    """Decodes these images; then the encoder's queue hears of them."""
-    with _outages_logged("decoding"):
-        if decoded := pipeline.prepare([UUID(image) for image in ids]):
-            sending.send_embed(decoded)
+    """Decodes these images, for DRAIN_S at most: the rest is another message's."""
+    until = time.monotonic() + DRAIN_S
+    with _outages_logged("decoding"), _embedding_follows() as decoded:
+        for place, image in enumerate(ids):
+            if time.monotonic() > until:
+                sending.send_prepare(UUID(each) for each in ids[place:])
+                return
+            decoded += pipeline.prepare([UUID(image)])
 
 
 @shared_task
@@ -56,17 +73,21 @@ def prepare_waiting() -> None:
     until = time.monotonic() + DRAIN_S
     with _outages_logged("decoding"):
         while waiting(State.STORED).exists():
-            if decoded := pipeline.prepare(limit=8):
-                sending.send_embed(decoded)
-            if time.monotonic() > until:
-                sending.hint(prepare_waiting)
-                return
+            with _embedding_follows() as decoded:
+                for _ in range(DRAWN_TOGETHER):
+                    if time.monotonic() > until:
+                        sending.hint(prepare_waiting)
+                        return
+                    decoded += pipeline.prepare(limit=1)
 
 
-@shared_task
+@shared_task(soft_time_limit=ENCODING_S - 60, time_limit=ENCODING_S)
 def embed(ids: list[str]) -> None:
-    """Embeds these images and whatever else waits. Of several such messages at once, some find the work taken and end."""
+    """Embeds these images and whatever else waits, for DRAIN_S at most. Of several such messages at once, some find the work
+    taken and end.
+    """
     wanted: list[UUID] | None = [UUID(image) for image in ids]
+    until = time.monotonic() + DRAIN_S
     with _outages_logged("embedding"):
         # asked again after each round: what came while the last round ended has no message of its own any more
         while waiting(State.DECODED).exists() and _EMBEDDERS.acquire(blocking=False):
@@ -77,15 +98,22 @@ def embed(ids: list[str]) -> None:
             wanted = None
             if not taken:
                 break
+            if time.monotonic() > until:
+                sending.hint(embed, [])
+                break
         sending.hint(find_near)
 
 
 @shared_task
 def publish() -> None:
-    """Sends what the index has not acknowledged."""
+    """Sends what the index has not acknowledged, for DRAIN_S at most."""
+    until = time.monotonic() + DRAIN_S
     with _outages_logged("indexing"):
         tried: list[UUID] = []
         while (ids := pipeline.unpublished(limit=256)) and ids != tried:  # the same again: the index does not take them yet
+            if time.monotonic() > until:
+                sending.hint(publish)
+                return
             pipeline.publish(ids)
             tried = ids
 
@@ -108,14 +136,14 @@ def find_near() -> None:
                 return
 
 
-@shared_task
+@shared_task(soft_time_limit=ENCODING_S - 60, time_limit=ENCODING_S)
 def embed_texts() -> None:
     """Captions and terms."""
     with _outages_logged("embedding texts"):
         texts.embed_texts()
 
 
-@shared_task
+@shared_task(soft_time_limit=ENCODING_S - 60, time_limit=ENCODING_S)
 def settle() -> None:
     """What the encoder has to do beside new images: texts, and all images anew after another encoder was chosen."""
     with _outages_logged("settling"):

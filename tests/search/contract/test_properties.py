@@ -99,10 +99,10 @@ def shared_index(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("properties")
     if request.param == "edge":
         shutil.copytree(request.getfixturevalue("edge_template"), folder, dirs_exist_ok=True)
-    index = open_index(request.param, folder)
+    index = open_index(request.param, folder, request)
     index.ensure(SCHEMA)
     yield index
-    remove(index)
+    remove(index, request.param)
 
 
 def refill(index, archive) -> None:
