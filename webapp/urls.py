@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from webapp.accounts.views import admin_door
 from webapp.api import site
 
 admin.site.site_header = admin.site.site_title = "Conchive"
 admin.site.index_title = "Administration"
 
 # one door: the admin's own form would ask for no second factor
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = admin_door  # type: ignore[method-assign, assignment]
 
 urlpatterns = [
     path("api/v1/", site.urls()),

@@ -221,6 +221,20 @@ def test_the_admin_has_no_door_of_its_own(client, admin_user):
     assert whoever(client) is None
 
 
+def test_staff_do_not_become_somebody_else_by_the_admins_door(client, admin_user, alice):
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    client.force_login(alice)
+    client.post("/admin/login/", {"username": "admin", "password": "password", "next": "/admin/"})
+    assert whoever(client) == alice
+
+
+def test_the_way_through_the_admins_door_is_kept(client, admin_user):
+    led = client.get("/admin/accounts/team/")["Location"]
+    asked = client.get(led)["Location"]
+    answer = client.post(asked, {"username": "admin", "password": "password", "next": "/admin/accounts/team/"})
+    assert answer["Location"] == "/admin/accounts/team/"
+
+
 def test_the_admins_own_page_to_change_a_password_leads_to_the_sites(client, admin_user):
     client.force_login(admin_user)
     assert client.get("/admin/password_change/")["Location"] == "/account/password"

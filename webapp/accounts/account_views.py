@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.internal.flows.connect import disconnect, validate_disconnect
 from allauth.socialaccount.models import SocialAccount
@@ -110,7 +111,8 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
-    browsers.sign_out(request, signed_in(request), only=pk)
+    if not browsers.sign_out(request, signed_in(request), only=pk):
+        raise Http404
     return redirect("account")
 
 
@@ -122,9 +124,9 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@reauthentication_required(app="allauth.socialaccount")
 def unlink_provider(request: HttpRequest, pk: int) -> HttpResponse:
     linked = get_object_or_404(SocialAccount, pk=pk, user=signed_in(request).pk)
+    raise_if_reauthentication_required(request, app="allauth.socialaccount")
     try:
         validate_disconnect(request, linked)
     except ValidationError as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from allauth.core.internal.sessionkit import get_session_user
 from allauth.usersessions.internal.flows.sessions import end_sessions
 from allauth.usersessions.models import UserSession
 from django.http import HttpRequest
@@ -46,9 +47,15 @@ def signed_in_browsers(user: User) -> list[SignedIn]:
             since=session.created_at,
             here=session.is_current(),
         )
-        for session in UserSession.objects.purge_and_list(user)
+        for session in UserSession.objects.filter(user=user.pk)
+        if _holds(session)
     ]
     return sorted(found, key=lambda each: (not each.here, -each.since.timestamp()))
+
+
+def _holds(session: UserSession) -> bool:
+    """Whether it still signs anybody in. Rows of others are deleted when their user signs in again: reading writes nothing."""
+    return session.exists() and get_session_user(session._session_store(session.session_key)) is not None
 
 
 def told(user_agent: str) -> str:

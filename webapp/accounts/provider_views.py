@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.account.utils import get_next_redirect_url
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.models import SocialApp
@@ -12,7 +12,7 @@ from allauth.socialaccount.providers.openid_connect import views
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from jwt import PyJWTError
 from redis.exceptions import RedisError
 from requests import RequestException
@@ -32,14 +32,15 @@ def sign_in_with(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 @require_POST
-@reauthentication_required(app="allauth.socialaccount")
 def link(request: HttpRequest, provider_id: str) -> HttpResponse:
     """The same, to link what is there to one's account."""
+    _provider(request, provider_id)
+    raise_if_reauthentication_required(request, app="allauth.socialaccount")
     return _on_to(request, provider_id, process="connect", then=None)
 
 
 @login_not_required
-@require_GET
+@require_safe
 def back(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Raises Outage."""
     limits.count("sign-in", limits.address_of(request))
@@ -54,10 +55,7 @@ def back(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 def _on_to(request: HttpRequest, provider_id: str, *, process: str, then: str | None) -> HttpResponse:
     """Raises Outage."""
-    try:
-        provider: Any = get_adapter().get_provider(request, provider_id)
-    except SocialApp.DoesNotExist as exc:
-        raise Http404 from exc
+    provider = _provider(request, provider_id)
     try:
         answer: HttpResponse = provider.redirect(request, process, next_url=then)
     except (RequestException, KeyError, ValueError) as exc:
@@ -65,6 +63,14 @@ def _on_to(request: HttpRequest, provider_id: str, *, process: str, then: str | 
     if "Location" not in answer.headers:
         return answer
     return render(request, "accounts/going_on.html", {"address": answer.headers["Location"], "name": provider.name})
+
+
+def _provider(request: HttpRequest, provider_id: str) -> Any:
+    """Raises Http404."""
+    try:
+        return get_adapter().get_provider(request, provider_id)
+    except SocialApp.DoesNotExist as exc:
+        raise Http404 from exc
 
 
 def _away(exc: Exception) -> Outage:

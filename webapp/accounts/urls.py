@@ -12,10 +12,10 @@ from django.urls import path
 from webapp.accounts import account_views, joining, provider_views, secured, team_views, views
 
 urlpatterns = [
-    path("sign-in", views.SignIn.as_view(), name="sign-in"),
-    path("sign-in", views.SignIn.as_view(), name="account_login"),
-    path("sign-in/code", views.SignInCode.as_view(), name="mfa_authenticate"),
-    path("sign-in/passkey", views.SignInPasskey.as_view(), name="mfa_login_webauthn"),
+    path("sign-in", views.sign_in, name="sign-in"),
+    path("sign-in", views.sign_in, name="account_login"),
+    path("sign-in/code", views.sign_in_code, name="mfa_authenticate"),
+    path("sign-in/passkey", views.sign_in_passkey, name="mfa_login_webauthn"),
     path("sign-in/closed", engine.account_inactive, name="account_inactive"),
     path("sign-in/with/<slug:provider_id>", provider_views.sign_in_with, name="openid_connect_login"),
     path("sign-in/with/<slug:provider_id>/back", provider_views.back, name="openid_connect_callback"),
@@ -42,7 +42,7 @@ urlpatterns = [
     path("account/password", secured.change_password, name="account_change_password"),
     path("account/password/set", secured.set_password, name="account_set_password"),
     path("account/email", secured.change_email, name="account_email"),
-    path("account/email/confirm/<str:key>", engine.confirm_email, name="account_confirm_email"),
+    path("account/email/confirm/<str:key>", secured.confirm_email, name="account_confirm_email"),
     path("account/second-factor", account_views.second_factor, name="second-factor"),
     path("account/app", secured.add_app, name="mfa_activate_totp"),
     path("account/app/remove", secured.remove_app, name="mfa_deactivate_totp"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.decorators import secure_admin_login
 from allauth.account.models import Login
 from allauth.account.utils import get_login_redirect_url, get_next_redirect_url
 from allauth.account.views import LoginView, LogoutView
@@ -16,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from webapp.accounts import demo, limits, providers
 from webapp.accounts.entering import enter
@@ -71,8 +72,22 @@ class SignInPasskey(LoginWebAuthnView):
         return answer
 
 
+_asks = require_http_methods(["GET", "HEAD", "POST"])
+sign_in = _asks(SignIn.as_view())
+sign_in_code = _asks(SignInCode.as_view())
+sign_in_passkey = _asks(SignInPasskey.as_view())
+
+
 class SignOut(LogoutView):
-    http_method_names = ("post", "options")  # a link or a picture must sign nobody out
+    http_method_names = ("post",)  # a link or a picture must sign nobody out
+
+
+@login_not_required
+def admin_door(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """In the place of the admin's own form: the site's door, and from there to where one was going."""
+    del extra_context
+    answer: HttpResponse = secure_admin_login(lambda asked: redirect(get_next_redirect_url(asked) or "admin:index"))(request)
+    return answer
 
 
 @login_not_required

@@ -18,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from tests.webapp.conftest import add, picture, run_tasks, stored
+from tests.webapp.conftest import PASSWORD, add, picture, run_tasks, stored
 from webapp.accounts import invitations, teams
 from webapp.accounts.models import ApiToken, AuditEvent, Invitation, LicenceAcceptance, Membership, Role, Team, User
 from webapp.accounts.tokens import digest
@@ -174,14 +174,14 @@ def _people(team: Team, foreign: Team) -> dict[str, User]:
         "viewer": Role.VIEWER, "editor": Role.EDITOR, "owner": Role.OWNER, "second editor": Role.EDITOR, "ex-member": Role.OWNER,
         "removed": Role.VIEWER, "second owner": Role.OWNER,
     }  # fmt: skip
-    people = {name: User.objects.create_user(name.replace(" ", "-")) for name in (*roles, "outsider", "staff")}
+    people = {name: User.objects.create_user(name.replace(" ", "-"), password=PASSWORD) for name in (*roles, "outsider", "staff")}
     Membership.objects.bulk_create(Membership(team=team, user=people[name], role=role) for name, role in roles.items())
     Membership.objects.create(team=foreign, user=people["outsider"], role=Role.OWNER)
     people["ex-member"].memberships.all().delete()
     people["staff"].is_staff = True
     people["staff"].save()
     people["staff"].user_permissions.set(Permission.objects.all())  # all that the admin can give, and no team
-    people["superuser"] = User.objects.create_superuser("superuser")
+    people["superuser"] = User.objects.create_superuser("superuser", password=PASSWORD)
     return people
 
 
@@ -280,12 +280,14 @@ def named(world: World, who: Actor, pattern: str) -> dict[str, Any]:
         "url": "library/nothing",
         "id": world.people["editor"].pk,
         "job": world.table_job.pk,
+        "uidb36": "1",
+        "provider_id": "nobody",
     }
     first = {
         "teams": world.team.pk, "collections": world.collection.pk, "uploads": world.upload.pk, "jobs": world.job.pk,
         "duplicates": world.near_job.pk, "images": world.image.pk, "trash": world.trashed.pk,
         "query-pictures": world.picture.pk, "saved": world.saved.pk, "links": world.link.row.pk, "shared": link.row.pk,
-        "q": link.row.pk,
+        "q": link.row.pk, "account": world.parts["accounts/apitoken"],
     }  # fmt: skip
     values["pk"] = first.get(pattern.partition("/")[0])
     if pattern.startswith("trash/<uuid:image_id>"):
