@@ -1,4 +1,4 @@
-"""The site on PostgreSQL: its own tests, run again on it. A new file of them joins by itself."""
+"""The site on PostgreSQL: some of each file of its own tests, run again on it. A new file joins by itself."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ def test_the_sites_tests_pass_on_postgresql(tmp_path):
     database = address("TEST_DATABASE_URL", "PostgreSQL")
     files = [str(path) for path in sorted(FOLDER.glob("test_*.py")) if path.name not in ELSEWHERE]
     unsynced = "-c synchronous_commit=off"  # nothing of it has to survive a crash
-    quick = ("-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not shared")
+    quick = (
+        "-q",
+        "-p",
+        "tests.services.spread",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not shared",
+    )
     told = run(tmp_path, "-m", "pytest", *quick, *files, DATABASE_URL=database, PGOPTIONS=unsynced)
     assert told.returncode == 0, told.stdout[-4000:]
