@@ -15,7 +15,7 @@ from tests.webapp.access.world import ACTORS, HOLDERS, Actor, World, actor, name
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 STRANGERS = ("outsider", "ex-member", "staff")
 WITHOUT_ACCOUNT = {  # all that somebody gets who has neither an account nor a link, beside the way to the sign-in page
-    "healthz", "sign-in", "enter-demo", "sign-up", "join", "guest", "guest-picture", "api:openapi-json", "api:openapi-view",
+    "sign-in", "enter-demo", "sign-up", "join", "guest", "guest-picture", "api:openapi-json", "api:openapi-view",
     "api:api-root",
     # and allauth's names of the way in
     "account_login", "account_inactive", "account_reset_password", "account_reset_password_done",
