@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import get_template
+from django.views import defaults
 from psycopg.errors import QueryCanceled
 
 RETRY_AFTER_S = 15
@@ -49,3 +52,14 @@ def outage_page(request: HttpRequest, outage: Outage) -> HttpResponse:
     response = render(request, "outage.html", {"outage": outage}, status=503)
     response.headers["Retry-After"] = headers["Retry-After"]
     return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500. A database that is away, or that gave up, is an outage; its page is made without asking it."""
+    if not isinstance(sys.exception(), OperationalError | InterfaceError):
+        return defaults.server_error(request)
+    headers = {"Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
+    if request.path.startswith("/api/"):
+        told = {"detail": "The database does not answer.", "reason": "outage", "explanation": "Try again in a moment."}
+        return JsonResponse(told, status=503, headers=headers)
+    return HttpResponse(get_template("503.html").render(), status=503, headers=headers)

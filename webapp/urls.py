@@ -12,6 +12,8 @@ from webapp.api import site
 admin.site.site_header = admin.site.site_title = "Conchive"
 admin.site.index_title = "Administration"
 
+handler500 = "webapp.outages.server_error"
+
 # one door: the admin's own form would ask for no second factor
 admin.site.login = admin_door  # type: ignore[method-assign]
 

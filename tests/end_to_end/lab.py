@@ -29,6 +29,7 @@ PICTURES = os.environ.get("PICTURES")  # a folder for what seen() looks at, in b
 
 ENROL = f"""
 import json
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from webapp.accounts.models import Membership, Role, Team, User
@@ -38,7 +39,7 @@ for name, role in (("ada", Role.OWNER), ("demo", Role.OWNER), ("mia", Role.EDITO
     Membership.objects.get_or_create(team=Team.objects.get(name="{TEAM}"), user=user, defaults={{"role": role}})
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     keys[name] = session.session_key

@@ -44,12 +44,14 @@ def written():
     return start
 
 
+@pytest.mark.django_db
 def test_every_answer_says_the_id_of_its_request(client):
     first, second = client.get("/sign-in"), client.get("/sign-in")
     assert len(first.headers["X-Request-ID"]) == 32
     assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("proxies", "sent", "taken"),
     [

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from webapp.explore import views
@@ -39,6 +41,30 @@ def test_an_error_of_the_site_tells_nothing_but_that(signed_in, bob, monkeypatch
     assert answer.status_code == 500
     assert "Something broke" in answer.content.decode()
     assert "secret detail" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_an_outage_told_without_it(client, monkeypatch, kind):
+    def away(self):
+        raise kind("the server closed the connection, and its address is a secret")
+
+    monkeypatch.setattr(SessionStore, "load", away)
+    client.cookies["sessionid"] = "of somebody"
+    client.raise_request_exception = False
+    answer = client.get("/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "15")
+    assert "The database does not answer" in answer.content.decode()
+    assert "secret" not in answer.content.decode()
+
+
+def test_a_program_is_told_of_a_database_that_is_away(client, monkeypatch):
+    def away(*_):
+        raise OperationalError
+
+    monkeypatch.setattr("webapp.api.auth.TokenAuth.authenticate", away)
+    client.raise_request_exception = False
+    answer = client.get("/api/v1/collections", headers={"Authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["reason"]) == (503, "outage")
 
 
 def test_pages_run_no_script_or_style_but_the_sites_own_and_are_kept_by_nobody(client):

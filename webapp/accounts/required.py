@@ -24,7 +24,6 @@ OPEN = frozenset(
         "account_set_password",
         "sign-in",
         "sign-out",
-        "healthz",
     }
 )
 

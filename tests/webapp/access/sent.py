@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from tests.webapp.access.world import TABLE, Actor, World, a_file
 from tests.webapp.conftest import picture
@@ -97,8 +97,7 @@ SENT: dict[tuple[str, str], Build] = {
     ("tus-item", "HEAD"): lambda _: Sent(headers=TUS),
     ("api:transfer_file", "HEAD"): lambda _: Sent(headers=TUS),
     # --- oneself ---
-    ("sign-in", "POST"): lambda _: form(username="editor", password="not this one"),
-    ("account_login", "POST"): lambda _: form(username="editor", password="not this one"),
+    ("account_login", "POST"): lambda _: form(login="editor", password="not this one"),
     ("sign-up", "POST"): lambda _: new_account(),
     ("join", "POST"): lambda _: new_account(),
     ("terms", "POST"): lambda _: form(accept="yes"),
@@ -224,7 +223,7 @@ def ask(who: Actor, method: str, address: str, what: Sent) -> Any:
     """The answer, read to its end and closed, with its bytes in ``body``; by the token where programs ask."""
     headers = (who.headers if address.startswith("/api/") else {}) | what.headers
     named: dict[str, Any] = {"headers": headers, "query_params": what.query or None}
-    client = who.browser
+    client, answer = who.browser, cast("Any", None)
     if what.body is not None:
         answer = client.generic(method, address, json.dumps(what.body), "application/json", **named)
     elif what.raw is not None:

@@ -6,6 +6,8 @@ A cell is a status; «sign-in» is the redirect to that page. Rows that read sta
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,12 +54,19 @@ def answer(world: World, who: Actor, row: Row, values: dict[str, Any] | None = N
     """What ``who`` gets for the things of team A, or for those in ``values``. Whatever it changes is taken back."""
     route = routes_by_name[row.route]
     address = route.address(values if values is not None else named(world, who, route.pattern))
-    cookies = who.browser.cookies.copy()
+    with undone(who):
+        return ask(who, row.method, address, sent(world, row.route, row.method))
+
+
+@contextmanager
+def undone(who: Actor) -> Iterator[None]:
+    """Rows and cookies are afterwards as they were."""
+    cookies = dict(who.browser.cookies)
     with transaction.atomic():
-        got = ask(who, row.method, address, sent(world, row.route, row.method))
+        yield
         transaction.set_rollback(True)
-    who.browser.cookies = cookies
-    return got
+    who.browser.cookies.clear()
+    who.browser.cookies.update(cookies)
 
 
 def cell(got: Any) -> str:

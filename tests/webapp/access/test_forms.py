@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import models, transaction
+from django.db import models
 
 from tests.webapp.access.sent import Sent, ask, sent
-from tests.webapp.access.table import Row, cell, routes_by_name, rows
+from tests.webapp.access.table import Row, cell, routes_by_name, rows, undone
 from tests.webapp.access.world import Actor, World, actor, named
 
 TABLES = (
@@ -142,24 +142,16 @@ def test_whoever_may_not_change_a_thing_changes_nothing_whatever_they_are_answer
 
 
 def _undone(who: Actor, row: Row, address: str, what: Sent) -> Any:
-    cookies = who.browser.cookies.copy()
-    with transaction.atomic():
-        got = ask(who, row.method, address, what)
-        transaction.set_rollback(True)
-    who.browser.cookies = cookies
-    return got
+    with undone(who):
+        return ask(who, row.method, address, what)
 
 
 def _after(who: Actor, row: Row, address: str, what: Sent) -> list[str]:
     """All rows as the request leaves them, which is then taken back."""
-    cookies = who.browser.cookies.copy()
-    with transaction.atomic():
+    with undone(who):
         got = ask(who, row.method, address, what)
         assert got.status_code < 500, (row, cell(got))
-        found = _rows()
-        transaction.set_rollback(True)
-    who.browser.cookies = cookies
-    return found
+        return _rows()
 
 
 def _rows() -> list[str]:

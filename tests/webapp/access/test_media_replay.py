@@ -53,7 +53,7 @@ def _links(got: Any) -> set[str]:
 
 def is_content(got: Any) -> bool:
     """A picture or a file, and no page."""
-    return got.get("Content-Type", "").startswith(("image/", "application/octet-stream", "application/zip", "text/csv"))
+    return str(got.get("Content-Type", "")).startswith(("image/", "application/octet-stream", "application/zip", "text/csv"))
 
 
 @pytest.fixture
