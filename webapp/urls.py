@@ -15,7 +15,7 @@ admin.site.index_title = "Administration"
 handler500 = "webapp.outages.server_error"
 
 # one door: the admin's own form would ask for no second factor
-admin.site.login = admin_door  # type: ignore[method-assign, assignment]
+admin.site.login = admin_door  # type: ignore[method-assign]
 
 urlpatterns = [
     path("api/v1/", site.urls()),

@@ -21,7 +21,7 @@ if find_spec("playwright") is None or find_spec("axe_playwright_python") is None
 
 from playwright.sync_api import Page, expect  # noqa: E402
 
-from tests.end_to_end.test_axe import violations  # noqa: E402
+from tests.end_to_end.axe import violations  # noqa: E402
 from tests.end_to_end.visiting import Visit, visit  # noqa: E402
 from tests.webapp.authenticators import totp  # noqa: E402
 

@@ -88,7 +88,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def new_password(request: HttpRequest, uidb36: str, key: str) -> HttpResponse:
     limits.count("sign-in", limits.address_of(request))
-    answer = engine.password_reset_from_key(request, uidb36=uidb36, key=key)
+    answer: HttpResponse = engine.password_reset_from_key(request, uidb36=uidb36, key=key)
     return _missing(answer) if _context(answer).get("token_fail") else answer
 
 
@@ -96,16 +96,16 @@ def new_password(request: HttpRequest, uidb36: str, key: str) -> HttpResponse:
 @require_http_methods(METHODS)
 def confirm_email(request: HttpRequest, key: str) -> HttpResponse:
     limits.count("sign-in", limits.address_of(request))
-    answer = engine.confirm_email(request, key=key)
+    answer: HttpResponse = engine.confirm_email(request, key=key)
     return _missing(answer) if "confirmation" in _context(answer) and not _context(answer)["confirmation"] else answer
 
 
-def _context(answer: Any) -> dict[str, Any]:
+def _context(answer: HttpResponse) -> dict[str, Any]:
     """What a page was made of; nothing of an answer that leads elsewhere."""
     return getattr(answer, "context_data", None) or {}
 
 
-def _missing(answer: Any) -> Any:
+def _missing(answer: HttpResponse) -> HttpResponse:
     """The page says that the link opens nothing; so does its status."""
     answer.status_code = 404
     return answer
