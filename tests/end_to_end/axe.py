@@ -24,4 +24,5 @@ def violations(page: Page) -> list[str]:
 
 @cache
 def _source() -> str:
-    return AXE_FILE_PATH.read_text(encoding="utf-8")
+    source: str = AXE_FILE_PATH.read_text(encoding="utf-8")
+    return source

@@ -163,5 +163,5 @@ def _keep(page: Page, name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for theme in ("light", "dark"):
         for width in (1280, 390):
-            _turn(page, theme, width)  # type: ignore[arg-type]
+            _turn(page, theme, width)
             page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=width == 390)

@@ -11,10 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,11 @@ def free_port() -> int:
 
 
 def command(
-    folder: Path, *arguments: str, stderr: int = subprocess.STDOUT, encoder: str = "fake", **settings: str
+    folder: Path,
+    *arguments: str,
+    stderr: int = subprocess.STDOUT,
+    encoder: str = "fake",
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[str]:
     """manage.py on a data folder, with the fake encoder unless told; standard output and error together unless told.
 
@@ -46,7 +51,7 @@ def command(
     return subprocess.Popen(
         [sys.executable, "-u", "manage.py", *arguments],
         cwd=ROOT,
-        env=environment | settings,
+        env=environment | dict(settings),
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -77,7 +82,7 @@ class Site:
 def started(folder: Path, *arguments: str, encoder: str = "fake", **settings: str) -> Iterator[Site]:
     """`manage.py up` or `demo` on a free port, answering; killed at the end if it still runs."""
     port = free_port()
-    process = command(folder, *arguments, "--listen", f"127.0.0.1:{port}", encoder=encoder, **settings)
+    process = command(folder, *arguments, "--listen", f"127.0.0.1:{port}", encoder=encoder, settings=settings)
     site = Site(f"http://127.0.0.1:{port}", folder, process)
     try:
         _wait(site)

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from tests.webapp.access.world import TABLE, Actor, World, a_file
 from tests.webapp.conftest import picture
@@ -223,7 +223,7 @@ def ask(who: Actor, method: str, address: str, what: Sent) -> Any:
     """The answer, read to its end and closed, with its bytes in ``body``; by the token where programs ask."""
     headers = (who.headers if address.startswith("/api/") else {}) | what.headers
     named: dict[str, Any] = {"headers": headers, "query_params": what.query or None}
-    client, answer = who.browser, cast("Any", None)
+    client: Any = who.browser
     if what.body is not None:
         answer = client.generic(method, address, json.dumps(what.body), "application/json", **named)
     elif what.raw is not None:

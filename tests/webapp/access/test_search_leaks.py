@@ -156,9 +156,8 @@ def by_concepts(asker: Asker) -> None:
 def by_builder(asker: Asker) -> None:
     narrowed = asker.narrowed()
     slots = {"organ_is": asker.random.choice(ORGANS), "finding_is": asker.random.choice(asker.crowd.terms["A"])}
-    answer = asker.browser.get(
-        "/api/v1/search", {**slots, "size": LARGEST, "every_image": True, **narrowed.query()}, headers=asker._headers
-    )
+    wanted: dict[str, Any] = {**slots, "size": LARGEST, "every_image": True, **narrowed.query()}
+    answer = asker.browser.get("/api/v1/search", wanted, headers=asker._headers)
     asker.asked += 1
     exactly(asker, answer.json(), narrowed)
 
