@@ -12,6 +12,8 @@ import pytest
 from celery import current_app
 
 from tests.webapp.rehearsal import Rehearsal
+from webapp.library import files
+from webapp.library.models import Image
 from webapp.operating.backup import BackupUnusable, SiteInUse, back_up, databases, restore, restoring
 from webapp.running import Running
 
@@ -193,3 +195,20 @@ def test_nothing_is_left_of_a_backup_that_failed(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         back_up(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.django_db
+def test_what_is_deleted_and_what_comes_while_the_database_is_read_is_there(make_image, tmp_path, monkeypatch):
+    """In an order that makes rows without files impossible, whatever happens between."""
+    gone = make_image("brown")
+
+    def dump(path: Path) -> None:
+        path.write_bytes(b"a database")
+        files.original(gone.pk).unlink()
+        make_image("pink")
+
+    monkeypatch.setattr(databases, "dump", dump)
+    backup = Path(back_up(tmp_path).backup)
+    kept = {path.name for path in (backup / "files" / "originals").rglob("*") if path.is_file()}
+    assert kept == {str(pk) for pk in Image.objects.values_list("pk", flat=True)}
+    assert str(gone.pk) in kept
