@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from errno import EDQUOT, ENOSPC
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -55,11 +56,24 @@ def outage_page(request: HttpRequest, outage: Outage) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500. A database that is away, or that gave up, is an outage; its page is made without asking it."""
-    if not isinstance(sys.exception(), OperationalError | InterfaceError):
+    """Django's handler500. A database that is away or gives up, and a disk that is full, are outages; their page is made without
+    asking either.
+    """
+    told = _outage_behind(sys.exception())
+    if told is None:
         return defaults.server_error(request)
+    status, what, detail = told
     headers = {"Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
     if request.path.startswith("/api/"):
-        told = {"detail": "The database does not answer.", "reason": "outage", "explanation": "Try again in a moment."}
-        return JsonResponse(told, status=503, headers=headers)
-    return HttpResponse(get_template("503.html").render(), status=503, headers=headers)
+        return JsonResponse({"detail": what, "reason": "outage", "explanation": detail}, status=status, headers=headers)
+    page = get_template("503.html").render({"status": status, "what": what, "detail": detail})
+    return HttpResponse(page, status=status, headers=headers)
+
+
+def _outage_behind(failure: BaseException | None) -> tuple[int, str, str] | None:
+    """Status, and two sentences for people."""
+    if isinstance(failure, OperationalError | InterfaceError):
+        return 503, "The database does not answer.", "It is being started again, or has too much to do: try again in a moment."
+    if isinstance(failure, OSError) and failure.errno in (ENOSPC, EDQUOT):
+        return 507, "The archive's disk is full.", "Searching and looking at images still work. Try again when there is room."
+    return None

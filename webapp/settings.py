@@ -145,8 +145,9 @@ STATEMENT_TIMEOUT_S: float = env.float("STATEMENT_TIMEOUT_S", 5.0, validate=vali
 
 # --- cache, queue --------------------------------------------------------------------------------------------------------
 
+REDIS_PATIENCE = {"socket_timeout": 2, "socket_connect_timeout": 1}  # seconds: somebody waits behind whatever it is asked
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "OPTIONS": REDIS_PATIENCE}
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 10_000}}
 }
@@ -170,11 +171,20 @@ CELERY_TASK_TIME_LIMIT = None if EMBEDDED else 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 900, "unacked_restore_interval": 5, "unacked_restore_throttle": 1, "socket_timeout": 3}
-    if REDIS_URL
-    else {"polling_interval": 0.05}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"polling_interval": 0.05}
+if REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 900,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 3,
+        "socket_connect_timeout": 1,
+        # of whoever sends, who has somebody waiting: a message that is lost is found again; workers have their own patience
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.1,
+    }
 RECONCILE_EVERY_S = 30
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "webapp.library.tasks.reconcile", "schedule": RECONCILE_EVERY_S, "options": {"queue": "ingest"}}

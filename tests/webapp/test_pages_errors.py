@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,16 @@ def test_a_program_is_told_of_a_database_that_is_away(client, monkeypatch):
     client.raise_request_exception = False
     answer = client.get("/api/v1/collections", headers={"Authorization": "Bearer x"})
     assert (answer.status_code, answer.json()["reason"]) == (503, "outage")
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_told(client, monkeypatch):
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("webapp.api.auth.TokenAuth.authenticate", full)
+    client.raise_request_exception = False
+    answer = client.get("/api/v1/collections", headers={"Authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["detail"]) == (507, "The archive's disk is full.")
 
 
 def test_pages_run_no_script_or_style_but_the_sites_own_and_are_kept_by_nobody(client):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.webapp.conftest import picture, stored
+from tests.webapp.test_settings import PRODUCTION, started
 from webapp.library import pipeline, sending, tasks
 from webapp.library.models import Image, State
 
@@ -85,3 +86,12 @@ def test_one_image_of_many_tiles_may_take_an_encoder_longer_than_other_work(sett
     for task in (tasks.embed, tasks.embed_texts, tasks.settle):
         assert task.time_limit == tasks.ENCODING_S
     assert tasks.prepare.time_limit is None  # the site's own
+
+
+def test_a_broker_that_is_away_holds_up_nobody_who_sends(tmp_path):
+    send = "import time; from webapp.library import sending, tasks; start = time.monotonic(); told = sending.hint(tasks.publish)"
+    away = PRODUCTION | {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    ended = started(tmp_path, "shell", "--no-imports", "-c", f"{send}; print(told, time.monotonic() - start)", **away)
+    sent, seconds = ended.stdout.split()
+    assert sent == "False", ended.stderr
+    assert float(seconds) < 2.0

@@ -121,4 +121,5 @@ def _rate(told: str) -> RateLimitItem | None:
 
 @cache
 def _limiter() -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(storage_from_string(settings.REDIS_URL or "memory://"))
+    patience = settings.REDIS_PATIENCE if settings.REDIS_URL else {}
+    return MovingWindowRateLimiter(storage_from_string(settings.REDIS_URL or "memory://", **patience))

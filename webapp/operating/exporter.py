@@ -33,7 +33,7 @@ def start() -> WSGIServer | None:
 
 def _address() -> str:
     """Others can reach it only where they need a token."""
-    return "0.0.0.0" if settings.METRICS_TOKEN else "127.0.0.1"  # noqa: S104
+    return "0.0.0.0" if settings.METRICS_TOKEN else "127.0.0.1"  # noqa: S104  # nosec B104
 
 
 def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
