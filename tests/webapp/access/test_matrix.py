@@ -15,12 +15,11 @@ from tests.webapp.access.world import ACTORS, HOLDERS, Actor, World, actor, name
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 STRANGERS = ("outsider", "ex-member", "staff")
 WITHOUT_ACCOUNT = {  # all that somebody gets who has neither an account nor a link, beside the way to the sign-in page
-    "sign-in", "enter-demo", "sign-up", "join", "guest", "guest-picture", "api:openapi-json", "api:openapi-view",
-    "api:api-root",
-    # and allauth's names of the way in
-    "account_login", "account_inactive", "account_reset_password", "account_reset_password_done",
-    "account_reset_password_from_key", "account_reset_password_from_key_done", "account_confirm_email", "openid_connect_login",
-    "openid_connect_callback", "socialaccount_login_cancelled",
+    "api:openapi-json", "api:openapi-view", "api:api-root",
+    "sign-in", "account_login", "account_inactive", "enter-demo", "sign-up", "join",
+    "openid_connect_login", "openid_connect_callback", "socialaccount_login_cancelled",
+    "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
+    "account_reset_password_from_key_done", "account_confirm_email",
 }  # fmt: skip
 ANY_METHOD = (  # Django's, allauth's and Ninja's own pages take PUT for POST, and some of them all methods for GET
     "admin", "api:openapi", "api:api-root", "sign-in", "account_", "mfa_", "socialaccount_", "openid_",

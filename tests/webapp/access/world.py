@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -137,7 +140,7 @@ def build(site: Any, outside: Path) -> World:
     near = jobs.start("near", user=editor, collection=kidneys)
     run_tasks()
     parts: dict[str, object] = {"caption": pictured[0].captions.get().pk, "change": pictured[0].changes.get().pk}
-    parts |= dict(vocabulary.terms.values_list("text", "pk")) | _for_the_admin(editor, upload)
+    parts |= dict(vocabulary.terms.values_list("text", "pk")) | _for_the_admin(editor, upload) | _of_the_account(second_editor)
     return World(
         team=team,
         collection=kidneys,
@@ -292,6 +295,7 @@ def named(world: World, who: Actor, pattern: str) -> dict[str, Any]:
     values["pk"] = first.get(pattern.partition("/")[0])
     if pattern.startswith("trash/<uuid:image_id>"):
         values["image_id"] = world.trashed.pk
+    values["pk"] = world.parts.get("/".join(pattern.split("/")[:2]), values["pk"])
     if pattern.startswith("admin/"):
         values["object_id"] = _in_the_admin(world, pattern)
     return values
@@ -308,6 +312,15 @@ def _for_the_admin(of: User, upload: Upload) -> dict[str, object]:
         "library/identitypattern": IdentityPattern.objects.values_list("pk", flat=True)[0],
         "library/knownencoder": KnownEncoder.objects.values_list("pk", flat=True)[0],
         "library/upload": upload.pk,
+    }
+
+
+def _of_the_account(of: User) -> dict[str, object]:
+    """What somebody has of their own, as addresses below the page of an account -> the primary key."""
+    return {
+        "account/browsers": UserSession.objects.create(user=of, ip="192.0.2.1", session_key="away", user_agent="curl").pk,
+        "account/sites": SocialAccount.objects.create(user=of, provider="lab", uid="42").pk,
+        "account/passkeys": Authenticator.objects.create(user=of, type=Authenticator.Type.WEBAUTHN, data={"name": "key"}).pk,
     }
 
 
