@@ -1,5 +1,7 @@
-"""A plugin of pytest: of each file some tests, spread over it. All of them take a quarter of an hour on another database; what that
-one does otherwise shows in whatever asks it, so that breadth tells more of it than any one file to its end.
+"""A plugin of pytest: of each file some tests, spread over it.
+
+All of them take a quarter of an hour on another database. What that one does otherwise shows in whatever asks it, so that breadth
+tells more of it than any one file to its end.
 """
 
 from __future__ import annotations
