@@ -17,7 +17,8 @@ EACH_FILE = 4  # functions, with the first of their parameters
 @pytest.hookimpl(trylast=True)  # after whatever deselects by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     taken = [item for _, file in groupby(items, key=lambda item: item.path) for item in spread(list(file))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(taken)])
+    kept = set(taken)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = taken
 
 
