@@ -1,5 +1,7 @@
-"""A plugin of pytest: of each file some tests, spread over it. All of them take a quarter of an hour on another database; what
-that one does otherwise shows in whatever asks it, so that breadth tells more of it than any one file to its end.
+"""A plugin of pytest: of each file some tests, spread over it.
+
+All of them take a quarter of an hour on another database. What that one does otherwise shows in whatever asks it, so that breadth
+tells more of it than any one file to its end.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ EACH_FILE = 4  # functions, with the first of their parameters
 @pytest.hookimpl(trylast=True)  # after whatever deselects by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     taken = [item for _, file in groupby(items, key=lambda item: item.path) for item in spread(list(file))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(taken)])
+    kept = set(taken)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = taken
 
 

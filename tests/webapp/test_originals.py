@@ -29,6 +29,7 @@ from webapp.library import (
     pixels,
     reconcile,
     rekeeping,
+    removal,
     review,
     trash,
     verify,
@@ -394,9 +395,10 @@ def test_a_neutral_name_is_that_of_the_download_and_names_what_is_kept(collectio
 
 @pytest.mark.parametrize("mode", ["encrypt", "pixels"])
 def test_what_is_thrown_away_from_the_review_comes_back_to_be_held_and_goes_for_good(
-    collection, key, settings, data_folder, held, alice, mode, django_capture_on_commit_callbacks
+    collection, key, settings, data_folder, held, alice, mode, monkeypatch, django_capture_on_commit_callbacks
 ):
     settings.ORIGINALS = mode
+    monkeypatch.setattr(removal, "send_remove", removal.remove_rest)
     image = ready(collection, told(), name="MRN 4173001.jpg")
     trash.throw_away(Image.objects.filter(pk=image.pk), user=alice)
     trash.bring_back(Image.objects.filter(pk=image.pk), user=alice)
