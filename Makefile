@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 VIEWER := node_modules/.installed
 
-.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-load faults train-mini clean help
+.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-load bench-queries bundle faults train-mini clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,9 +37,10 @@ test: lint typecheck imports checks pytest  ## everything CI checks
 checks: $(READY)  ## migrations are those of the models
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-lint: $(READY)  ## format and lint
+lint: $(READY)  ## format, lint, and what is known to be unsafe
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml embedder search webapp
 
 format: $(READY)  ## rewrite to the house format
 	$(BIN)/ruff format .
@@ -69,6 +70,12 @@ bench-bulk: $(READY)  ## 10,000 files through tus under kills; the receipt must 
 
 bench-browser: $(READY)  ## from Enter to thumbnails on the screen, in Chromium, and how far pages move while they load
 	$(BIN)/python -m benchmarks.browser
+
+bench-queries: $(READY)  ## text queries at 1, 8 and 64 at once, encoded together and one by one
+	$(BIN)/python -m benchmarks.queries
+
+bundle: $(READY)  ## all that a machine without a network needs, in ./bundle (WEIGHTS="path …" takes checkpoints along)
+	$(BIN)/python -m docker.bundle bundle $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 bench-load: $(READY) $(VIEWER)  ## 50 people searching a production site while 2,000 images come in, and one who asks far too often
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"

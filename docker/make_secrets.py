@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-NAMES = ("secret_key", "postgres_password", "redis_password", "qdrant_api_key")
+NAMES = ("secret_key", "postgres_password", "redis_password", "qdrant_api_key", "metrics_token")
 CERTIFICATE_DAYS = 825  # the longest that browsers accept
 READABLE = 0o444  # by the users of every image that mounts the folder: each has another number
 

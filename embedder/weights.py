@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import pickletools
+import pickletools  # which reads and never runs  # nosec B403
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 app = Celery("conchive")
@@ -22,3 +22,16 @@ def refuse_unsafe_start(**_: Any) -> None:
     from webapp import safety
 
     safety.refuse_unsafe_start()
+
+
+@setup_logging.connect
+def keep_djangos_logging(**_: Any) -> None:
+    """Celery would set up its own, in another format, and repeat tasks' arguments in it."""
+
+
+@worker_ready.connect
+def tell_prometheus(**_: Any) -> None:
+    """Each worker of production has a port of its own, for its parent process and all of the pool."""
+    from webapp.operating import exporter
+
+    exporter.start()

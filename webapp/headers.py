@@ -38,6 +38,5 @@ class HeadersMiddleware:
                 response.headers["Referrer-Policy"] = "no-referrer"
             response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
             response.headers["Cache-Control"] = "private, no-store"
-        if "text/html" in response.headers.get("Content-Type", ""):
-            response.headers.setdefault("Cache-Control", "private, no-store")
+        response.headers.setdefault("Cache-Control", "private, no-store")  # whatever it is, it is for whoever asked
         return response

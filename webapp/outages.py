@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import get_template
 from django.views import defaults
+from psycopg.errors import QueryCanceled
 
 RETRY_AFTER_S = 15
 
@@ -31,7 +32,16 @@ class OutageMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return outage_page(request, exception) if isinstance(exception, Outage) else None
+        outage = _too_slow(exception) or exception
+        return outage_page(request, outage) if isinstance(outage, Outage) else None
+
+
+def _too_slow(exception: Exception) -> Outage | None:
+    """Of a statement that the database has ended after STATEMENT_TIMEOUT_S; whatever else is wrong is none of ours."""
+    if not (isinstance(exception, OperationalError) and isinstance(exception.__cause__, QueryCanceled)):
+        return None
+    detail = "Ask for less at a time, or try again in some seconds."
+    return Outage("The database took too long to answer.", detail=detail, still_works="The rest of the site still works.")
 
 
 def outage_page(request: HttpRequest, outage: Outage) -> HttpResponse:

@@ -70,7 +70,7 @@ def _process_lives(pid: int) -> bool:
 def _answers(url: str) -> bool:
     """Process ids are used again after a restart: only an answer from the site itself counts."""
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=ALIVE_TIMEOUT_S) as answer:  # noqa: S310  an address that `up` wrote
+        with urllib.request.urlopen(f"{url}/healthz", timeout=ALIVE_TIMEOUT_S) as answer:  # noqa: S310  `up` wrote it  # nosec B310
             return answer.read(64).strip() == b"conchive"  # type: ignore[no-any-return]
     except (urllib.error.URLError, TimeoutError, ValueError, OSError):
         return False

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.checks import Error, Tags, register
 
 SECRET_CHARACTERS, SECRET_DIFFERENT = 50, 5  # as Django's own deployment check asks
+TOKEN_CHARACTERS = 20
 EXAMPLES = ("change-me", "changeme", "example", "insecure", "secret-key")
 
 
@@ -48,10 +49,14 @@ def _production() -> Iterator[tuple[str, str]]:
         yield "demo", "CONCHIVE_DEMO signs visitors in without a password: it must be false in production."
     if _weak(settings.SECRET_KEY):
         yield "secret", f"SECRET_KEY must be a random text of at least {SECRET_CHARACTERS} characters, not an example."
+    if any(map(_weak, settings.SECRET_KEY_FALLBACKS)):
+        yield "fallbacks", "SECRET_KEY_FALLBACKS names a weak key: whoever guesses it could sign in as anybody."
     if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
         yield "hosts", "ALLOWED_HOSTS must name the hosts that this site answers to, and not be *."
     if not settings.HTTPS and not _here(settings.CONCHIVE_URL):
         yield "https", "HTTPS is off: passwords and images would travel in the clear. Only a site on this machine may do without."
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < TOKEN_CHARACTERS:
+        yield "metrics", f"METRICS_TOKEN must be a random text of at least {TOKEN_CHARACTERS} characters."
     yield from _services()
 
 

@@ -6,6 +6,7 @@ Redis, a Qdrant server, workers of their own). Only this module and wiring.py kn
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
 from kombu import Queue
 
+from webapp import oidc
 from webapp.secret import data_secret, with_password
-from webapp.unlogged import hide_tokens
+from webapp.unlogged import keep_discreet
 
 env = FileAwareEnv(strip_whitespace=True)  # NAME_FILE names a file with the value: for secrets
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -39,15 +41,24 @@ CONCHIVE_DEMO = env.bool("CONCHIVE_DEMO", default=False)  # visitors from this m
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", "") or data_secret(CONCHIVE_DATA, allowed=EMBEDDED)
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])  # older ones: what was stored with them can still be read
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"] if EMBEDDED else [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("HTTPS", default=not EMBEDDED)
 PROXIES: int = env.int("PROXIES", 0, validate=validate.Range(min=0, max=10))  # between browsers and this process
 
 INSTALLED_APPS = [
+    "allauth",  # these before our own, whose admin takes out what they register
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "axes",
     "webapp.accounts",
     "webapp.library",
     "webapp.explore",
+    "webapp.operating",
     "webapp.serving",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -60,7 +71,8 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
-    "webapp.inside.InsideMiddleware",
+    "webapp.operating.probes.ProbesMiddleware",
+    "webapp.tracing.TracingMiddleware",
     "webapp.proxied.ProxiedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -73,11 +85,14 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "webapp.headers.HeadersMiddleware",
+    "webapp.accounts.required.SecondFactorMiddleware",
     "webapp.library.terms.TermsMiddleware",
     "webapp.plain_text.PlainTextMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "webapp.outages.OutageMiddleware",
     "webapp.accounts.limits.TooManyMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "webapp.urls"
 WSGI_APPLICATION = "webapp.wsgi.application"
@@ -124,6 +139,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+    _connect_timeout_s: int = env.int("DATABASE_CONNECT_TIMEOUT_S", 5, validate=validate.Range(min=1))
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": _connect_timeout_s} | DATABASES["default"].get("OPTIONS", {})
+STATEMENT_TIMEOUT_S: float = env.float("STATEMENT_TIMEOUT_S", 5.0, validate=validate.Range(min=0))  # of pages and of the API
 
 # --- cache, queue --------------------------------------------------------------------------------------------------------
 
@@ -183,6 +201,82 @@ if not QDRANT_URL:  # a server optimises by itself; where too little is unindexe
 SIGN_UP = env.bool("SIGN_UP", default=False)  # accounts without an invitation, in no team
 TEAM_MAKING: str = env.str("TEAM_MAKING", "administrators", validate=validate.OneOf(["administrators", "everyone"]))
 
+# --- signing in ----------------------------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "webapp.accounts.passwords.Passwords"]
+_whose = validate.OneOf(["optional", "staff", "everyone"])  # accounts must have one
+SECOND_FACTOR: str = env.str("SECOND_FACTOR", "optional" if EMBEDDED else "staff", validate=_whose)
+OIDC_PROVIDERS = oidc.providers(
+    env.str("OIDC_PROVIDERS", ""),
+    {
+        "id": "oidc",
+        "name": env.str("OIDC_NAME", ""),
+        "issuer": env.str("OIDC_ISSUER", ""),
+        "client_id": env.str("OIDC_CLIENT_ID", ""),
+        "client_secret": env.str("OIDC_CLIENT_SECRET", ""),
+        "trust_email": env.bool("OIDC_TRUST_EMAIL", default=False),
+    },
+)
+
+ACCOUNT_ADAPTER = "webapp.accounts.engine.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_CHANGE_EMAIL = True  # one address an account: a new one takes the old one's place when it is confirmed
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+ACCOUNT_RATE_LIMITS = False  # they need a cache that answers; accounts/limits.py and accounts/locking.py count instead
+ACCOUNT_FORMS = {
+    "login": "webapp.accounts.sign_in_forms.SignIn",
+    "change_password": "webapp.accounts.sign_in_forms.ChangePassword",
+    "set_password": "webapp.accounts.sign_in_forms.SetPassword",
+    "reset_password": "webapp.accounts.sign_in_forms.ResetPassword",
+    "reset_password_from_key": "webapp.accounts.sign_in_forms.NewPassword",
+    "reauthenticate": "webapp.accounts.sign_in_forms.ConfirmPassword",
+    "add_email": "webapp.accounts.sign_in_forms.ChangeEmail",
+}
+MFA_ADAPTER = "webapp.accounts.second_factors.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Conchive"
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
+MFA_RECOVERY_CODE_COUNT = 10
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses decide nothing here
+MFA_RATE_LIMITS = False
+MFA_FORMS = {
+    "authenticate": "webapp.accounts.sign_in_forms.SecondFactor",
+    "reauthenticate": "webapp.accounts.sign_in_forms.ConfirmCode",
+    "activate_totp": "webapp.accounts.sign_in_forms.AddApp",
+    "login_webauthn": "webapp.accounts.sign_in_forms.PasskeyAlone",
+    "authenticate_webauthn": "webapp.accounts.sign_in_forms.PasskeyBeside",
+    "reauthenticate_webauthn": "webapp.accounts.sign_in_forms.ConfirmPasskey",
+    "add_webauthn": "webapp.accounts.sign_in_forms.AddPasskey",
+    "edit_webauthn": "webapp.accounts.sign_in_forms.RenamePasskey",
+}
+SOCIALACCOUNT_ADAPTER = "webapp.accounts.providers.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": OIDC_PROVIDERS}}
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_STORE_TOKENS = False
+
+AXES_FAILURE_LIMIT: int = env.int("SIGN_IN_TRIES", 5, validate=validate.Range(min=1))
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("SIGN_IN_LOCK_MINUTES", 15, validate=validate.Range(min=1)))
+AXES_LOCKOUT_PARAMETERS = "webapp.accounts.locking.counted_by"
+AXES_USERNAME_CALLABLE = "webapp.accounts.locking.who"
+AXES_CLIENT_IP_CALLABLE = "webapp.accounts.locking.address_of"
+AXES_LOCKOUT_CALLABLE = "webapp.accounts.locking.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "credential", "oldpassword", "csrfmiddlewaretoken"]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
 # --- mail ----------------------------------------------------------------------------------------------------------------
 
 _mail: dict[str, Any] = {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
@@ -198,11 +292,13 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_TLS")), bool(_mail.get(
 EMAIL_FILE_PATH: str = _mail.get("EMAIL_FILE_PATH") or ""
 EMAIL_TIMEOUT: int = _mail.get("EMAIL_TIMEOUT") or 10  # seconds
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "conchive@localhost")
+WATCH_EVERY_S: int = env.int("WATCH_EVERY_S", 60, validate=validate.Range(min=5, max=86_400))  # over watched searches
 CELERY_BEAT_SCHEDULE["match watches"] = {
     "task": "webapp.explore.tasks.match_watches",
-    "schedule": 60,
-    "options": {"queue": "query", "expires": 60},
+    "schedule": WATCH_EVERY_S,
+    "options": {"queue": "query", "expires": WATCH_EVERY_S},
 }
+ACCOUNT_EMAIL_NOTIFICATIONS = MAILS
 if MAILS:
     CELERY_BEAT_SCHEDULE["mail watches"] = {
         "task": "webapp.explore.tasks.mail_watches",
@@ -230,6 +326,7 @@ RATES: dict[str, str] = {  # "" is no limit
     "sign-in": env.str("RATE_SIGN_IN", "20/minute"),
     "api": env.str("RATE_API", "6000/minute"),
     "link": env.str("RATE_LINK", "30/minute"),
+    "mail": env.str("RATE_MAIL", "10/hour"),
 }
 SEARCHES_AT_ONCE: int = env.int("SEARCHES_AT_ONCE", 4, validate=validate.Range(min=1))
 
@@ -347,12 +444,27 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-hide_tokens()  # before anything is logged, whoever logs it
+# --- seen from outside ---------------------------------------------------------------------------------------------------
+
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")  # without one, only this machine is told
+METRICS_PORT: int = env.int("METRICS_PORT", 0, validate=validate.Range(min=0, max=65535))  # of a worker; 0: tells nothing
+PROMETHEUS_MULTIPROC_DIR: str = env.str("PROMETHEUS_MULTIPROC_DIR", "")  # prometheus_client reads it from the environment itself
+if PROMETHEUS_MULTIPROC_DIR:
+    Path(PROMETHEUS_MULTIPROC_DIR).mkdir(parents=True, exist_ok=True)
+LOG_FORMAT: str = env.str("LOG_FORMAT", "line" if EMBEDDED else "json", validate=validate.OneOf(["line", "json"]))
+
+keep_discreet()  # before anything is logged, whoever logs it
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"traced": {"()": "webapp.logs.Traced"}},
+    "formatters": {
+        "line": {"()": "webapp.logs.Lines", "format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "webapp.logs.JsonLines"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["traced"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("celery", "httpx")},  # a line a task or request would hide the rest
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("axes", "celery", "httpx")
+    },  # a line a task or request would hide the rest
 }

@@ -69,7 +69,7 @@ class Checkpoint:
         if not self.reads_words:
             return load_with(NoWords(), self.file, weights_sha256=None, device=device, dtype=dtype)
         encoder = load_encoder(self.encoder, weights=self.weights, tokenizer=self.tokenizer, device=device, dtype=dtype)
-        assert isinstance(encoder, TowerEncoder)  # noqa: S101 - for the type checker: "fake" is not offered here
+        assert isinstance(encoder, TowerEncoder)  # noqa: S101  for the type checker: no "fake" here  # nosec B101
         return encoder
 
 

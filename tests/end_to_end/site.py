@@ -11,10 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +29,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(folder: Path, *arguments: str, stderr: int = subprocess.STDOUT, encoder: str = "fake") -> subprocess.Popen[str]:
-    """manage.py on a data folder, with the fake encoder unless told; standard output and error together unless told."""
+def command(
+    folder: Path,
+    *arguments: str,
+    stderr: int = subprocess.STDOUT,
+    encoder: str = "fake",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.Popen[str]:
+    """manage.py on a data folder, with the fake encoder unless told; standard output and error together unless told.
+
+    ``settings``: as the environment names them.
+    """
     environment = os.environ | {
         "CONCHIVE_DATA": str(folder),
         "CONCHIVE_ENCODER": encoder,
@@ -41,7 +51,7 @@ def command(folder: Path, *arguments: str, stderr: int = subprocess.STDOUT, enco
     return subprocess.Popen(
         [sys.executable, "-u", "manage.py", *arguments],
         cwd=ROOT,
-        env=environment,
+        env=environment | dict(settings),
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -69,10 +79,11 @@ class Site:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str, encoder: str = "fake") -> Iterator[Site]:
+def started(folder: Path, *arguments: str, encoder: str = "fake", **settings: str) -> Iterator[Site]:
     """`manage.py up` or `demo` on a free port, answering; killed at the end if it still runs."""
     port = free_port()
-    site = Site(f"http://127.0.0.1:{port}", folder, command(folder, *arguments, "--listen", f"127.0.0.1:{port}", encoder=encoder))
+    process = command(folder, *arguments, "--listen", f"127.0.0.1:{port}", encoder=encoder, settings=settings)
+    site = Site(f"http://127.0.0.1:{port}", folder, process)
     try:
         _wait(site)
         yield site

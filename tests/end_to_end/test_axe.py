@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
 
 import pytest
 
@@ -12,25 +11,9 @@ pytestmark = pytest.mark.xdist_group("site")
 if find_spec("playwright") is None or find_spec("axe_playwright_python") is None:  # pragma: no cover
     pytest.skip("needs Playwright, axe-playwright-python and Chromium", allow_module_level=True)
 
-from axe_playwright_python.base import AXE_FILE_PATH  # noqa: E402
-from playwright.sync_api import Page  # noqa: E402
-
+from tests.end_to_end.axe import violations  # noqa: E402
 from tests.end_to_end.screenshots import addresses  # noqa: E402
 from tests.end_to_end.visiting import visit  # noqa: E402
-
-BAD = ("serious", "critical")
-AXE = AXE_FILE_PATH.read_text(encoding="utf-8")
-
-
-def violations(page: Page) -> list[str]:
-    """ "rule: what it wants (elements)" of each serious or critical one. axe runs in the tests' own world, past the policy."""
-    page.evaluate(AXE)
-    found: dict[str, Any] = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{rule['id']}: {rule['help']} {[node['target'] for node in rule['nodes']][:4]}"
-        for rule in found["violations"]
-        if rule["impact"] in BAD
-    ]
 
 
 @pytest.mark.parametrize("width", [1280, 360])

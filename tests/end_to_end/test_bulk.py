@@ -19,9 +19,9 @@ if find_spec("playwright") is None or find_spec("axe_playwright_python") is None
 
 from playwright.sync_api import Page, Route, expect  # noqa: E402
 
+from tests.end_to_end.axe import violations  # noqa: E402
 from tests.end_to_end.bulk_files import archive_of, drop, folder_of  # noqa: E402
 from tests.end_to_end.site import Site, command  # noqa: E402
-from tests.end_to_end.test_axe import violations  # noqa: E402
 from tests.end_to_end.visiting import Visit, visit  # noqa: E402
 
 DONE_S = 120.0
@@ -135,7 +135,7 @@ def test_staff_upload_150_files_a_zip_and_a_table_with_errors_and_go_on_after_a_
     check(page)
     assert [chip(page, words) for words in ("files", "new", "archives")] == ["151", "150", "1"]
     expect(page.get_by_text("3 rows are not taken")).to_be_visible()
-    expect(page.get_by_text("Rows of the table that name no chosen file: 1")).to_be_visible()
+    expect(page.get_by_text("1 row of the table names no chosen file. It is compared with the archive’s files")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="errors.csv").click()
     with Path(download.value.path()).open(encoding="utf-8-sig", newline="") as file:

@@ -1,107 +1,141 @@
-"""Two people in two browsers: one shares a search, the other opens and forks it, and then it is revoked."""
+"""A search that several people use: shared, opened, forked, revoked; shown to guests; watched for what is new."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 import pytest
 
-from tests.end_to_end.site import Site, command
-from tests.end_to_end.visiting import MISSING
+pytestmark = pytest.mark.xdist_group("site")
 
-if find_spec("playwright") is None:
-    assert not os.environ.get("CI"), MISSING
-    pytest.skip(MISSING, allow_module_level=True)
+if find_spec("playwright") is None or find_spec("axe_playwright_python") is None:  # pragma: no cover
+    pytest.skip("needs Playwright, axe-playwright-python and Chromium", allow_module_level=True)
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect  # noqa: E402
 
-from tests.end_to_end.browser import chromium, opened
-
-SIGNED_IN = """
-import json
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from webapp.accounts.models import Membership, Role, Team, User
-keys = {}
-for name, role in (("mia", Role.EDITOR), ("noor", Role.VIEWER)):
-    user = User.objects.create_user(name)
-    Membership.objects.create(team=Team.objects.get(), user=user, role=role)
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    keys[name] = session.session_key
-print("keys", json.dumps(keys))
-"""
+from tests.end_to_end.lab import field, packed, seen  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def sessions(demo: Site) -> dict[str, str]:
-    """Name -> the key of a session of theirs; both are members of the demo's team."""
-    process = command(demo.folder, "shell", "-c", SIGNED_IN, stderr=subprocess.PIPE)
-    printed, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    found: dict[str, str] = json.loads(printed.rpartition("keys ")[2])
-    return found
+def share_form(page: Page, words: str) -> Locator:
+    """Of the search for ``words``, opened by the button above its results."""
+    page.goto(f"/?q={words}")
+    page.get_by_role("link", name="Share", exact=True).first.click()
+    return page.get_by_role("dialog")
 
 
-@pytest.fixture
-def visitor(demo: Site, sessions: dict[str, str]) -> Iterator[Callable[[str], Page]]:
-    """visitor("mia"): her own browser, signed in; at the end no page may have logged an error or asked for anything outside."""
-    if chromium() is None:
-        assert not os.environ.get("CI"), MISSING
-        pytest.skip(MISSING)
-    problems: list[str] = []
-    with opened() as browser:
+def link_made(dialog: Locator, page: Page) -> str:
+    dialog.get_by_role("button", name="Make the link").click()
+    return page.get_by_label("Link", exact=True).input_value()
 
-        def visitor(name: str) -> Page:
-            context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=demo.url)
-            context.add_cookies([{"name": "sessionid", "value": sessions[name], "url": demo.url}])
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            expect.set_options(timeout=60_000)
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("request", lambda asked: None if asked.url.startswith(demo.url) else problems.append(asked.url))
-            return page
 
-        yield visitor
-    assert problems == []
+def revoke(page: Page, name: str) -> None:
+    page.goto("/links")
+    page.get_by_role("button", name=f"Revoke the link to {name}").click()
+    page.get_by_role("button", name="Revoke", exact=True).click()
+    expect(page.get_by_text("opens nothing any more")).to_be_visible()
 
 
 @pytest.mark.parametrize("mode", ["live", "frozen"])
-def test_a_search_is_shared_opened_forked_and_revoked(visitor, demo, mode):
-    mia, noor = visitor("mia"), visitor("noor")
-    mia.goto(f"/?q=pink+{mode}")
-    mia.get_by_role("link", name="Share", exact=True).first.click()
-    dialog = mia.get_by_role("dialog")
-    dialog.get_by_label("Name").fill(f"Pink, {mode}")
-    dialog.get_by_label("Note").fill("Look at the second row")
-    dialog.get_by_label("Frozen" if mode == "frozen" else "Live").check()
-    dialog.get_by_role("button", name="Make the link").click()
-    link = mia.get_by_label("Link", exact=True).input_value()
+def test_a_search_is_shared_opened_forked_and_revoked(person, mode):
+    mia, noor = person("mia").page, person("noor")
+    dialog = share_form(mia, f"pink {mode}")
+    dialog.get_by_label("Name", exact=True).fill(f"Pink, {mode}")
+    dialog.get_by_label("Note", exact=True).fill("Look at the second row")
+    dialog.get_by_role("radio", name="Frozen" if mode == "frozen" else "Live").check()
+    if mode == "live":
+        seen(mia, "share")
+    link = link_made(dialog, mia)
+    seen(mia, f"share-made-{mode}")
 
-    noor.goto(link)
-    assert link.rpartition("/")[2] not in noor.url
-    about = noor.get_by_role("region", name="About this shared search")
+    noor.page.goto(link)
+    assert link.rpartition("/")[2] not in noor.page.url
+    about = noor.page.get_by_role("region", name="About this shared search")
     expect(about).to_contain_text("Shared by mia")
     expect(about).to_contain_text("Look at the second row")
     if mode == "frozen":
-        expect(noor.get_by_text("The same images are found now")).to_be_visible()
+        expect(noor.page.get_by_text("The same images are found now")).to_be_visible()
+    seen(noor.page, f"shared-{mode}")
     about.get_by_role("button", name="Fork").click()
-    expect(noor.get_by_text("is now also a search of your own")).to_be_visible()
+    expect(noor.page.get_by_text("is now also a search of your own")).to_be_visible()
 
     mia.goto("/links")
     row = mia.get_by_role("listitem").filter(has_text=f"Pink, {mode}")
     expect(row).to_contain_text("by 1 member")
-    row.get_by_role("button", name="Revoke the link").click()
-    mia.get_by_role("button", name="Revoke", exact=True).click()
-    expect(mia.get_by_text("opens nothing any more")).to_be_visible()
+    if mode == "frozen":
+        seen(mia, "links")
+    revoke(mia, f"Pink, {mode}")
 
-    noor.goto(link)
-    expect(noor.get_by_role("heading", name="This link was revoked")).to_be_visible()
-    expect(noor.get_by_text("Ask mia")).to_be_visible()
+    noor.page.goto(link)
+    expect(noor.page.get_by_role("heading", name="This link was revoked")).to_be_visible()
+    expect(noor.page.get_by_text("Ask mia")).to_be_visible()
+    seen(noor.page, "link-revoked")
+    noor.forgive("410")
+
+
+def test_a_guest_sees_small_pictures_behind_a_password_until_the_link_is_revoked(person):
+    mia, guest = person("mia"), person()
+    page = mia.page
+    dialog = share_form(page, "tissue")
+    dialog.get_by_label("Name", exact=True).fill("For the referee")
+    dialog.get_by_label("Also for people without an account").check()
+    dialog.get_by_label("Password for guests, if you like").fill("figure two")
+    dialog.get_by_role("button", name="Make the link").click()
+    expect(page.locator(".errorlist")).to_contain_text("frozen")  # guests see what was found then, and nothing later
+    mia.forgive("422")
+    page.get_by_role("radio", name="Frozen").check()
+    page.get_by_label("Password for guests, if you like").fill("figure two")
+    page.get_by_role("button", name="Make the link").click()
+    link = page.get_by_label("Link", exact=True).input_value()
+
+    guest.page.goto(link)
+    expect(guest.page.get_by_role("heading", level=1)).to_have_text("Shared with you")
+    expect(guest.page.get_by_label("Password")).to_be_focused()
+    seen(guest.page, "guest-password")
+    guest.page.keyboard.type("figure one")
+    guest.page.keyboard.press("Enter")
+    expect(guest.page.get_by_text("This is not the password of this link.")).to_be_visible()
+    guest.forgive("403")
+    guest.page.get_by_label("Password").fill("figure two")
+    guest.page.keyboard.press("Enter")
+    expect(guest.page.get_by_role("heading", level=1)).to_have_text("Shared images")
+    expect(guest.page.get_by_text("For the referee")).to_be_hidden()
+    expect(guest.page.locator(".frozen-hits img").first).to_be_visible()
+    seen(guest.page, "guest")
+
+    revoke(page, "For the referee")
+    guest.page.reload()
+    expect(guest.page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+    guest.forgive("404")
+
+
+def test_news_of_a_watched_search_are_told_shown_and_marked_seen(lab, person, tmp_path):
+    noor = person("noor")
+    page = noor.to("/watched")
+    expect(page.get_by_role("heading", name="You watch no search yet")).to_be_visible()
+    seen(page, "watched-none")
+    page.goto("/?q=pink nuclei")
+    page.get_by_role("link", name="Save this search").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("Pink nuclei")
+    dialog.get_by_label("Tell me when new images match").check()
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Do not watch Pink nuclei any more")).to_be_visible()
+
+    collection = lab.collection("Came in later")
+    lab.put(collection, {f"later-{n}.png": packed(field(800 + n)) for n in range(2)}, tmp_path)
+    page.goto("/watched")
+    news = page.locator(".digest.fresh")
+    while not news.count():
+        page.wait_for_timeout(1000)
+        page.reload()
+    expect(news.get_by_role("heading")).to_contain_text("new image")
+    expect(news.get_by_role("link", name="Pink nuclei")).to_be_visible()
+    bell = page.locator(".news")
+    seen(page, "watched-news")
+    page.goto("/saved")
+    bell.click()
+    page.get_by_role("button", name="Mark what is new for Pink nuclei as seen").click()
+    expect(page.locator(".digest.fresh")).to_have_count(0)
+    expect(bell).to_have_attribute("aria-label", "Watched searches")
+    page.get_by_role("button", name="Do not watch Pink nuclei any more").click()
+    expect(page.get_by_text("“Pink nuclei” is not watched any more.")).to_be_visible()

@@ -166,7 +166,7 @@ def test_a_table_and_a_zip_are_downloaded(page, tmp_path: Path):
     with page.expect_download() as table:
         page.get_by_role("button", name="Table (CSV)").click()
     table.value.save_as(tmp_path / "table.csv")
-    with (tmp_path / "table.csv").open(newline="") as file:
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8-sig") as file:
         assert {row["id"] for row in csv.DictReader(file)} == set(selected(page))
     panel(page, "Export")
     with page.expect_download() as bundle:

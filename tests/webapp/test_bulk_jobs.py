@@ -10,6 +10,7 @@ from webapp import wiring
 from webapp.accounts.models import Membership, Role
 from webapp.library import bulk_jobs, cancelling, jobs, tasks, trash
 from webapp.library.bulk_jobs import Which
+from webapp.library.job_pages import JobView
 from webapp.library.models import Collection, Embedding, Image, Job, JobState, State, Upload, Visibility
 from webapp.library.receipts import receipt
 from webapp.library.shelves import Tab
@@ -137,7 +138,9 @@ def test_an_upload_is_moved_and_moved_back(upload, alice, collection, other):
     assert job.message.startswith("4 images are moved. 1 stayed: the same file lies there already")
     assert [row["text"] for row in job.report] == ["The same file lies there already."]
     assert images_of(upload).filter(collection=other).count() == 4
-    done(bulk_jobs.undo(job, user=alice))
+    back = done(bulk_jobs.undo(job, user=alice))
+    assert [JobView(each).label for each in (job, back)] == ["Move to another collection", "Move back"]
+    assert JobView(back).undo_label == "Move there again"
     assert images_of(upload).filter(collection=collection).count() == 5
     assert Image.objects.get(collection=other) == same
 

@@ -134,10 +134,18 @@ def test_words_are_a_sidecar_only_beside_their_image(collection):
 
 def test_a_table_and_its_files_are_compared_both_ways(collection):
     said = table(b"file,caption\nx/a.png,A\nb.png,B\ngone.png,C\n")
-    files = [NewFile("x/a.png", 5), NewFile("y/b.png", 5), NewFile("c.png", 5), NewFile("d.zip", 5)]
+    files = [NewFile("x/a.png", 5), NewFile("y/b.png", 5), NewFile("c.png", 5)]
     told = checking.check(collection, files, user=None, said=said)
-    assert told.rows_without_file == [(4, "gone.png")]
+    assert (told.rows_without_file, told.rows_for_archives) == ([(4, "gone.png")], 0)
     assert told.files_without_row == ["c.png"]
+
+
+def test_rows_may_be_about_what_is_in_an_archive_that_nobody_has_opened_yet(collection):
+    said = table(b"file,caption\na.png,A\ngone.png,C\n")
+    told = checking.check(collection, [NewFile("a.png", 5), NewFile("d.zip", 5)], user=None, said=said)
+    assert (told.rows_without_file, told.rows_for_archives, told.files_without_row) == ([], 1, [])
+    empty = checking.check(collection, [NewFile("a.png", 5), NewFile("d.zip", 0)], user=None, said=said)
+    assert (empty.rows_without_file, empty.rows_for_archives) == ([(3, "gone.png")], 0)
 
 
 def test_what_a_check_refuses_has_ended_when_the_upload_starts(collection):

@@ -186,6 +186,21 @@ def test_a_broker_that_is_away_is_an_outage(by_queue, monkeypatch):
     assert "queue" in out.value.what
 
 
+def test_a_question_that_a_worker_cannot_encode_fails_alone(by_queue, monkeypatch):
+    class Failing(FakeEncoder):
+        def encode_texts(self, prompts):
+            if "bad" in prompts:
+                raise errors.DeviceError("no memory for this one")
+            return super().encode_texts(prompts)
+
+    monkeypatch.setattr(wiring, "get_encoder", Failing)
+    monkeypatch.setattr(current_app, "send_task", lambda name, arguments, **options: tasks.encode_texts(*arguments))
+    with pytest.raises(Outage) as out:
+        encode_query(["bad"], fingerprint=PRINT)
+    assert "cannot be encoded" in out.value.what
+    assert encode_query(["good"], fingerprint=PRINT)[0].vector.shape == (512,)
+
+
 def test_silent_workers_are_a_failure_and_a_worker_that_speaks_is_believed(by_queue):
     assert encoder_state() == "failed: no query worker answers"
     warmup.ready_encoder(timeout_s=10)

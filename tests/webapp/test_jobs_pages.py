@@ -51,6 +51,7 @@ def test_the_list_renews_itself_while_something_runs(signed_in, alice, collectio
     run_tasks()
     part = browser.get("/jobs", headers={"hx-request": "true"})
     assert part.status_code == 286
+    assert part["HX-Trigger"] == "job-ended"  # the number at the top of the page is fetched anew
     assert 'hx-trigger="every' not in told(part)
     assert "0 images are tried again." in told(part)
 

@@ -17,7 +17,22 @@ from PIL import Image as Pictures
 from embedder import errors
 from tests.embedder.test_tiff_pages import BASE, LABEL, MACRO, RED, pages, tiled
 from tests.webapp.conftest import added, run_tasks, stored
-from webapp.library import age, bundle, checks, choosing, files, jobs, originals, pipeline, pixels, reconcile, rekeeping, verify
+from webapp.library import (
+    age,
+    bundle,
+    checks,
+    choosing,
+    files,
+    jobs,
+    originals,
+    pipeline,
+    pixels,
+    reconcile,
+    rekeeping,
+    review,
+    trash,
+    verify,
+)
 from webapp.library.leases import retry
 from webapp.library.models import Image, ItemState, Job, JobState, Kept, State
 from webapp.serving import up
@@ -336,6 +351,72 @@ def test_verify_compares_the_pixels(collection, settings):
     assert verify.verify(deep=True).counts["originals_changed"] == 1
     files.pixels_alone(image.pk).unlink()
     assert verify.verify().counts["originals_missing"] == 1
+
+
+# --- held for review --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(settings, patterns):
+    """From here on a file that names a patient waits for an editor, whatever is kept of it."""
+    settings.IDENTITY_CHECK = "hold"
+
+
+def decided(image):
+    image.refresh_from_db()
+    return image
+
+
+@pytest.mark.parametrize(("mode", "form"), [("encrypt", Kept.ENCRYPTED), ("pixels", Kept.PIXELS)])
+def test_what_is_held_never_lies_there_in_the_clear_and_is_released_without_its_bytes(
+    collection, key, settings, data_folder, held, alice, mode, form
+):
+    settings.ORIGINALS = mode
+    image = ready(collection, told(), name="MRN 4173001.jpg")
+    assert (image.state, image.kept) == (State.HELD, form)
+    assert not lies_somewhere(data_folder, MARK)
+    review.release([image.pk], user=alice)
+    run_tasks()
+    assert (decided(image).state, image.kept) == (State.READY, form)
+    assert not lies_somewhere(data_folder, MARK)
+    assert verify.verify(deep=True).clean
+
+
+@pytest.mark.parametrize("mode", ["encrypt", "pixels"])
+def test_a_neutral_name_is_that_of_the_download_and_names_what_is_kept(collection, key, settings, held, alice, signed_in, mode):
+    settings.ORIGINALS = mode
+    image = ready(collection, told(), name="MRN 4173001.jpg")
+    review.release([image.pk], user=alice, rename=True)
+    response = signed_in(alice).get(reverse("original", args=[image.pk]))
+    assert f"image-{image.pk.hex[:8]}.{'png' if mode == 'pixels' else 'jpg'}" in response.headers["Content-Disposition"]
+    assert (b"".join(response.streaming_content) == told()) == (mode == "encrypt")
+
+
+@pytest.mark.parametrize("mode", ["encrypt", "pixels"])
+def test_what_is_thrown_away_from_the_review_comes_back_to_be_held_and_goes_for_good(
+    collection, key, settings, data_folder, held, alice, mode, django_capture_on_commit_callbacks
+):
+    settings.ORIGINALS = mode
+    image = ready(collection, told(), name="MRN 4173001.jpg")
+    trash.throw_away(Image.objects.filter(pk=image.pk), user=alice)
+    trash.bring_back(Image.objects.filter(pk=image.pk), user=alice)
+    assert decided(image).state == State.HELD
+    trash.throw_away(Image.objects.filter(pk=image.pk), user=alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        trash.delete_for_good(Image.objects.filter(pk=image.pk), user=alice)
+    assert not any(place.exists() for place in (files.encrypted(image.pk), files.pixels_alone(image.pk)))
+    assert not lies_somewhere(data_folder, MARK)
+
+
+def test_older_originals_of_held_images_are_rekept_as_well(collection, key, settings, data_folder, held):
+    settings.ORIGINALS = "keep"
+    image = ready(collection, told())
+    assert image.state == State.HELD
+    assert lies_somewhere(data_folder, MARK)
+    settings.ORIGINALS = "pixels"
+    rekeeping.rekeep()
+    assert (decided(image).state, image.kept) == (State.HELD, Kept.PIXELS)
+    assert not lies_somewhere(data_folder, MARK)
 
 
 # --- failed files -----------------------------------------------------------------------------------------------------

@@ -115,6 +115,14 @@ def test_the_older_of_each_is_kept_after_a_question(page, alice, collection, pai
     assert client.post(address, {"list": "near", "sure": "yes", "images": "1"}).status_code == 404
 
 
+def test_while_the_older_ones_are_being_kept_nobody_decides_on_the_same_pairs(page, alice, collection, pair, signed_in):
+    client, address = signed_in(alice), f"/collections/{collection.pk}/duplicates/keep-older"
+    client.post(address, {"list": "pixels", "sure": "yes", "images": "1"})
+    meanwhile = page(list="pixels")
+    assert "The older of each is being kept" in meanwhile
+    assert 'name="decision"' not in meanwhile
+
+
 def test_a_look_again_is_one_job_with_its_progress(page, alice, collection, pair, signed_in):
     client, address = signed_in(alice), f"/collections/{collection.pk}/duplicates/look-again"
     for _ in range(2):

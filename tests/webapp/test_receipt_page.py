@@ -273,6 +273,18 @@ def test_cancelling_ends_what_has_not_come_in(signed_in, alice, upload):
     assert "Cancel this upload" not in page
 
 
+def test_where_nothing_can_be_tried_again_nothing_offers_to(signed_in, alice, collection):
+    upload = add(collection, {"a.png": picture()}, user=alice)
+    upload.items.create(name="report.pdf", state="failed")
+    browser = signed_in(alice)
+    page = told(browser.get(f"/uploads/{upload.pk}"))
+    assert "Try the failed ones again" not in page
+    assert "failures.csv" in page
+    stopped = jobs.start("unpack", user=alice, collection=collection, upload=upload, arguments={"item": 0})
+    Job.objects.filter(pk=stopped.pk).update(state=JobState.FAILED)
+    assert "Try the failed ones again" in told(browser.get(f"/uploads/{upload.pk}"))
+
+
 def test_archives_lead_to_what_came_out_of_them(signed_in, alice, mixed):
     page = told(signed_in(alice).get(f"/uploads/{mixed.pk}"))
     archive = mixed.items.get(name="box.zip")

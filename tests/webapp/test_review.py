@@ -208,6 +208,20 @@ def test_only_editors_of_its_collection_decide(held, decide, bob, charlie, decis
         assert (state(image), image.name) == (State.HELD, "MRN00417.png")
 
 
+def test_a_narrowed_page_leads_back_to_its_collection(held, signed_in, alice, collection):
+    held()
+    page = told(signed_in(alice).get("/review", {"collection": collection.pk}))
+    assert f'<a href="/collections/{collection.pk}">{collection.name}</a>' in page.partition("<h1>")[0]
+
+
+def test_the_list_of_keys_is_that_of_the_page(held, signed_in, alice):
+    held()
+    browser = signed_in(alice)
+    assert "release it under a neutral name" in told(browser.get("/review"))
+    assert "more like this image" not in told(browser.get("/review"))
+    assert "more like this image" in told(browser.get("/"))
+
+
 def test_a_decision_that_is_none_is_refused(held, decide):
     (image,) = held()
     assert decide("publish", image).status_code == 404

@@ -12,6 +12,7 @@ BAD = [
     ({"CONCHIVE_DEMO": "true"}, "CONCHIVE_DEMO"),
     ({"SECRET_KEY": "too short"}, "SECRET_KEY"),
     ({"SECRET_KEY": "change-me-" * 8}, "SECRET_KEY"),
+    ({"SECRET_KEY_FALLBACKS": f"{SECRET},too short"}, "SECRET_KEY_FALLBACKS"),
     ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
     ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
     ({"HTTPS": "false", "CONCHIVE_URL": "http://archive.example.org"}, "HTTPS"),

@@ -53,6 +53,10 @@ def test_a_production_configuration_passes_djangos_deployment_checks(tmp_path):
         ({"DEBUG": "flase"}, "DEBUG"),
         ({"CONCHIVE_ENCODER": "conhc"}, "CONCHIVE_ENCODER"),
         ({"MAX_PIXELS": "many"}, "MAX_PIXELS"),
+        ({"SECOND_FACTOR": "always"}, "SECOND_FACTOR"),
+        ({"SIGN_IN_TRIES": "0"}, "SIGN_IN_TRIES"),
+        ({"OIDC_ISSUER": "http://login.example.org", "OIDC_CLIENT_ID": "conchive"}, "https://"),
+        ({"OIDC_PROVIDERS": "{"}, "OIDC_PROVIDERS"),
         ({"IMPORT_FOLDERS": "/mnt/drop,drop"}, "IMPORT_FOLDERS"),
     ],
 )

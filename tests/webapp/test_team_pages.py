@@ -52,7 +52,7 @@ def test_every_page_needs_signing_in(client, team_a):
 
 def test_one_sees_ones_teams_and_no_others(signed_in, bob, team_a, team_b):
     page = told(signed_in(bob).get("/teams"))
-    assert ("Team A" in page, "Team B" in page, "you are viewer" in page) == (True, False, True)
+    assert ("Team A" in page, "Team B" in page, "your role: viewer" in page) == (True, False, True)
 
 
 def test_who_is_in_no_team_is_told_what_to_do(signed_in, django_user_model):

@@ -199,4 +199,5 @@ def test_a_mailed_invitation_has_the_link_and_nothing_of_the_archive(carol, team
 
 
 def test_the_cast_can_sign_in(client, alice):
-    assert client.login(username="alice", password=PASSWORD)
+    answer = client.post("/sign-in", {"username": "alice", "password": PASSWORD})
+    assert answer["Location"] == "/"

@@ -7,6 +7,7 @@ import io
 import re
 import uuid
 import zipfile
+from codecs import BOM_UTF8
 
 import pytest
 
@@ -43,8 +44,15 @@ def undo(browser, answer):
     return browser.post("/selected/undo", {"undo": token, "back": "/?q=pink"})
 
 
+def table(answer) -> str:
+    """What was downloaded, which begins with the mark that spreadsheets know UTF-8 by."""
+    content = answer.getvalue()
+    assert content.startswith(BOM_UTF8)
+    return str(content.decode("utf-8-sig"))
+
+
 def rows(answer) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(told(answer))))
+    return list(csv.DictReader(io.StringIO(table(answer))))
 
 
 def unpacked(answer) -> zipfile.ZipFile:
@@ -348,8 +356,9 @@ def test_no_cell_begins_as_a_formula_does(sign):
 def test_every_cell_is_quoted_and_formulas_are_disarmed(signed_in, bob, make_image):
     image = make_image(caption='=HYPERLINK("http://evil.example")', organ="＝1+1", tags="@x; y", finding="-2")
     answer = signed_in(bob).post("/selected/csv", asks(image))
-    assert all(line.startswith('"') and line.endswith('"') for line in told(answer).splitlines())
-    [row] = rows(answer)
+    text = table(answer)
+    assert all(line.startswith('"') and line.endswith('"') for line in text.splitlines())
+    [row] = csv.DictReader(io.StringIO(text))
     assert (row["organ"], row["finding"], row["tags"]) == ("'＝1+1", "'-2", "'@x; y")
     assert row["caption"].startswith("'=")
 
@@ -363,6 +372,7 @@ def test_the_zip_holds_pictures_table_and_note(signed_in, bob, make_image, setti
         assert archive.testzip() is None
         assert archive.namelist() == [bundle.NOTE, bundle.TABLE, f"images/{image.pk}.jpg"]
         assert archive.read(f"images/{image.pk}.jpg") == files.display(image.pk).read_bytes()
+        assert archive.read(bundle.TABLE).startswith(BOM_UTF8)
         note = archive.read(bundle.NOTE).decode()
     for fact in ("CC-BY-NC-ND 4.0", "10.1038/s41591-024-02856-4", "NOT FOR DIAGNOSIS", "1 image of: Kidneys"):
         assert fact in note

@@ -46,8 +46,17 @@ def test_the_admin_names_the_sites_icon_so_that_no_browser_looks_for_another(sig
     )
 
 
-def test_staff_without_the_permission_are_refused(signed_in, alice, collection):
-    assert signed_in(as_staff(alice, "view_upload")).get(ADD).status_code == 403
+def test_staff_without_the_permission_are_told_which_one_they_lack(signed_in, alice, collection):
+    refused = signed_in(as_staff(alice, "view_upload")).get(ADD)
+    assert refused.status_code == 403
+    assert "lacks the permission “Can add upload”" in told(refused)
+    assert "Your role" not in told(refused)
+
+
+def test_staff_without_any_other_permission_are_not_told_that_their_role_is_to_blame(signed_in, alice, collection):
+    refused = signed_in(as_staff(alice)).get("/admin/library/collection/")
+    assert refused.status_code == 403
+    assert "Your staff account lacks the permission for this part of the administration." in told(refused)
 
 
 def test_who_may_change_no_collection_is_told_so(signed_in, bob, collection):

@@ -11,8 +11,8 @@ from django.core import mail
 from django.utils import timezone
 
 from webapp.accounts.models import AuditEvent, Membership
-from webapp.explore import archive, saving, tasks, watch_mail, watching
-from webapp.explore.models import SavedQuery, Watch, WatchMatch
+from webapp.explore import archive, saving, sharing, tasks, watch_mail, watching
+from webapp.explore.models import LinkMode, SavedQuery, Watch, WatchMatch
 from webapp.outages import Outage
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +66,20 @@ def test_a_search_is_watched_from_the_list_and_no_longer(signed_in, bob, query):
     assert not Watch.objects.exists()
     acts = AuditEvent.objects.filter(actor=bob, action__startswith="watch", target_id=str(query.pk))
     assert list(acts.order_by("pk").values_list("action", flat=True)) == ["watch-begun", "watch-ended"]
+
+
+@pytest.mark.parametrize(("seconds", "told_as"), [(10, "every 10 seconds"), (60, "once a minute"), (300, "every 5 minutes")])
+def test_the_page_says_how_often_new_images_are_compared(signed_in, bob, settings, seconds, told_as):
+    settings.WATCH_EVERY_S = seconds
+    assert f"New images are compared about {told_as}" in told(signed_in(bob).get("/watched"))
+
+
+def test_a_shared_search_says_whether_one_watches_it_and_leads_back_to_it(signed_in, alice, bob, query):
+    link, _ = sharing.share(alice, query, sharing.Wish(mode=LinkMode.FROZEN))
+    browser, page = signed_in(bob), f"/shared/{link.pk}"
+    assert "Be told when new images match" in told(browser.get(page))
+    assert browser.post(f"/saved/{query.pk}/watch", {"back": page})["Location"] == page
+    assert "Choose this to end it" in told(browser.get(page))
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x"])

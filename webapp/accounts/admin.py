@@ -1,22 +1,32 @@
-"""People, teams and the audit trail in Django's admin."""
+"""People, teams and the audit trail in Django's admin.
+
+What allauth would show there is taken out: a row of a provider signs people in, and one of a second factor holds its secret.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from webapp.accounts import audit, rights
+from webapp.accounts import audit, limits, locking, rights, second_factors
 from webapp.accounts.models import ApiToken, AuditEvent, LicenceAcceptance, Membership, Role, Team, User
 
+admin.site.unregister([EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession])
+
 RAISING = ("is_staff", "is_superuser", "groups", "user_permissions")
+SIGNING_IN = ("username", "email")  # by which an account is entered: with them, staff could become whoever sees the images
 
 
 class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -51,13 +61,44 @@ def _fields(message: Any) -> list[str]:
 class PeopleAdmin(Recorded, UserAdmin):  # type: ignore[type-arg]
     """Staff who may change people raise nobody, themselves least: what makes an administrator is an administrator's to give."""
 
+    actions = ("unlock", "take_second_factors")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)
         return people if request.user.is_superuser else people.filter(is_superuser=False)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fixed = tuple(super().get_readonly_fields(request, obj))
-        return fixed if request.user.is_superuser else (*fixed, *RAISING)
+        if request.user.is_superuser:
+            return fixed
+        return (*fixed, *RAISING, *(SIGNING_IN if obj is not None else ()))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  Django's name
+        """For the same reason an administrator's to set; everybody sets their own elsewhere."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Both open an account to whoever has its password: for administrators, who know whom they do it for."""
+        actions: dict[str, Any] = super().get_actions(request)
+        return (
+            actions if request.user.is_superuser else {name: told for name, told in actions.items() if name not in self.actions}
+        )
+
+    @admin.action(description="Unlock after too many failed sign-ins")
+    def unlock(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people:
+            locking.unlock(person)
+            _record(request, "unlocked", person)
+        self.message_user(request, "They can try again at once.", messages.SUCCESS)
+
+    @admin.action(description="Take their second factors away (lost phone)")
+    def take_second_factors(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people:
+            if second_factors.take_away(person):
+                _record(request, "second-factor-removed", person, kind="all")
+        self.message_user(request, "They sign in by password alone until they set one up again.", messages.SUCCESS)
 
 
 class KeepsAnOwner(BaseInlineFormSet):  # type: ignore[type-arg]
@@ -174,6 +215,7 @@ class AuditEventAdmin(Looked):
             raise PermissionDenied
         events = self.get_changelist_instance(request).get_queryset(request)
         actor = request.user if isinstance(request.user, User) else None
+        limits.count("export", actor or limits.address_of(request))
         audit.record(actor, "audit-exported", filters=sorted(request.GET))
         response = StreamingHttpResponse(audit.lines_of(events), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'

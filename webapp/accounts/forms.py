@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
 
-from webapp.accounts import demo, invitations, operator
-from webapp.accounts.models import Role, Team, User
+from webapp.accounts import invitations
+from webapp.accounts.models import ApiToken, Role, Scope, Team, User
+from webapp.accounts.reserved import is_reserved
 
 if TYPE_CHECKING:
     TeamModelForm = forms.ModelForm[Team]
+    PersonModelForm = forms.ModelForm[User]
     NewUserForm = UserCreationForm[User]
 else:
-    TeamModelForm, NewUserForm = forms.ModelForm, UserCreationForm
+    TeamModelForm, PersonModelForm, NewUserForm = forms.ModelForm, forms.ModelForm, UserCreationForm
 
 ROLES = {
     Role.VIEWER: "Viewer: searches and looks",
     Role.EDITOR: "Editor: uploads and changes as well",
     Role.OWNER: "Owner: invites and removes people as well, and sees private collections",
 }
-RESERVED = frozenset({operator.NAME, demo.NAME})  # the site itself acts under these
+TOKEN_DAYS = {30: "30 days", 90: "90 days", 365: "a year"}
 
 
 class NewTeam(TeamModelForm):
@@ -35,8 +37,8 @@ class Invite(forms.Form):
     role = forms.TypedChoiceField(coerce=lambda told: Role(int(told)), choices=list(ROLES.items()), initial=Role.VIEWER)
     email = forms.EmailField(
         required=False,
-        label="For this e-mail address only (optional)",
-        help_text="Left empty, the link lets in whoever has it.",
+        label="Only for this e-mail address",
+        help_text="May be left empty: then the link lets in whoever has it.",
     )
     days = forms.IntegerField(
         min_value=1, max_value=invitations.MOST_DAYS, initial=invitations.DAYS, label="Days that it is open"
@@ -57,7 +59,7 @@ class NewAccount(NewUserForm):
     def __init__(self, *arguments: Any, bound_to: str = "", **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._bound_to = bound_to
-        self.fields["username"].help_text = "Letters, digits and @ . + - _"
+        self.fields["username"].help_text = "Letters, digits and . + - _"
         self.fields["password1"].help_text = "At least 8 characters, and no common one."
         self.fields["password2"].help_text = ""
         self.fields["password2"].label = "The password again"
@@ -68,8 +70,10 @@ class NewAccount(NewUserForm):
 
     def clean_username(self) -> str:
         name = str(super().clean_username())
-        if name.casefold() in RESERVED:
+        if is_reserved(name):
             raise forms.ValidationError("This name is the site's own.")
+        if "@" in name:
+            raise forms.ValidationError("A user name has no @: it would be taken for an e-mail address.")
         return name
 
     def clean_email(self) -> str:
@@ -84,3 +88,24 @@ class NewAccount(NewUserForm):
         if commit:
             user.save()
         return user
+
+
+class YourName(PersonModelForm):
+    class Meta:
+        model = User
+        fields: ClassVar = ["first_name", "last_name"]
+
+
+class NewToken(forms.Form):
+    """``scopes``: those that ``user`` may give; to run the archive is administrators'."""
+
+    name = forms.CharField(max_length=ApiToken._meta.get_field("name").max_length, label="What it is for")
+    scopes = forms.TypedMultipleChoiceField(coerce=Scope, widget=forms.CheckboxSelectMultiple, label="What it may do")
+    days = forms.TypedChoiceField(coerce=int, choices=list(TOKEN_DAYS.items()), initial=90, label="It works for")
+
+    def __init__(self, *arguments: Any, user: User, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        given = [scope for scope in Scope if scope != Scope.OPERATE or user.is_superuser]
+        scopes = self.fields["scopes"]
+        scopes.choices = [(scope.value, scope.label.capitalize()) for scope in given]  # type: ignore[attr-defined]
+        scopes.initial = [Scope.READ]

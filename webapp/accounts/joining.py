@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,12 +11,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from webapp.accounts import invitations, limits
+from webapp.accounts import invitations, limits, providers
 from webapp.accounts.audit import record
+from webapp.accounts.entering import enter
 from webapp.accounts.forms import ROLES, NewAccount
 from webapp.accounts.models import Invitation, Role, User
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @sensitive_post_parameters()
@@ -55,7 +53,7 @@ def _as_somebody_new(request: HttpRequest, invitation: Invitation) -> HttpRespon
             invitations.accept(invitation, user)
     except invitations.Refused as refused:
         return _shown(request, invitation, form=form, refused=str(refused), status=409)
-    login(request, user, backend=BACKEND)
+    enter(request, user, by="invitation")
     messages.success(request, f"Welcome. You are in {invitation.team.name} now.")
     return redirect("team", invitation.team_id)
 
@@ -63,7 +61,13 @@ def _as_somebody_new(request: HttpRequest, invitation: Invitation) -> HttpRespon
 def _shown(
     request: HttpRequest, invitation: Invitation, *, form: NewAccount | None = None, refused: str = "", status: int = 200
 ) -> HttpResponse:
-    told = {"invitation": invitation, "role": ROLES[Role(invitation.role)], "form": form, "refused": refused}
+    told = {
+        "invitation": invitation,
+        "role": ROLES[Role(invitation.role)],
+        "form": form,
+        "refused": refused,
+        "providers": providers.offered(request),
+    }
     return _secret(render(request, "accounts/join.html", told, status=status))
 
 
@@ -90,5 +94,5 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/sign_up.html", {"form": form}, status=422 if form.is_bound else 200)
     user = form.save()
     record(user, "account-made", user)
-    login(request, user, backend=BACKEND)
+    enter(request, user, by="sign-up")
     return redirect("search")

@@ -163,6 +163,7 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["target_id", "action", "at"], name="what_was_done_to_a_thing")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_type} {self.target_id}"

@@ -15,15 +15,9 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webapp.accounts import invitations, limits, rights, teams
+from webapp.accounts.caller import signed_in
 from webapp.accounts.forms import ROLES, ChangeRole, Invite, NewTeam
 from webapp.accounts.models import Invitation, Membership, Role, Team, User
-
-
-def signed_in(request: HttpRequest) -> User:
-    """LoginRequiredMiddleware let nobody else through; this says so to the type checker, and fails closed."""
-    if not isinstance(request.user, User):
-        raise Http404
-    return request.user
 
 
 @require_safe

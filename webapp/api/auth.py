@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
 
-from webapp.accounts import operator
 from webapp.accounts.limits import count
 from webapp.accounts.models import ApiToken, Scope, User
 from webapp.accounts.tokens import digest
@@ -39,8 +38,7 @@ class TokenAuth(HttpBearer):
             raise PermissionDenied(f"This token does not allow to {needed.label}.")
         if not terms.accepted(held.user):
             raise PermissionDenied(terms.MISSING)
-        if held.user.username != operator.NAME:  # the site's own commands
-            count("api", held.user)
+        count("api", held.user)
         _note_use(held)
         request.user = held.user
         return held.user

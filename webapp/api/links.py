@@ -169,7 +169,7 @@ def _one(link: ShareLink, user: User) -> dict[str, Any]:
 
 def _shape(told: sharing.Told) -> dict[str, Any]:
     link = told.link
-    own = ("mode", "guests", "made_at", "expires_at", "revoked_at", "last_opened_at", "opened", "fingerprint")
+    own = ("mode", "guests", "made_at", "expires_at", "revoked_at", "fingerprint")
     return {name: getattr(link, name) for name in own} | {
         "id": link.pk,
         "query": link.query_id,
@@ -178,7 +178,9 @@ def _shape(told: sharing.Told) -> dict[str, Any]:
         "state": told.state,
         "has_password": bool(link.password),
         "made_by": link.made_by.get_username() if link.made_by else None,
-        "readers": told.readers,
+        "last_opened_at": told.use.last,
+        "opened": told.use.times,
+        "readers": told.use.people,
         "may_manage": told.may_manage,
     }
 

@@ -130,10 +130,11 @@ def _team(user: User, name: str | None) -> Team | None:
 
 
 def _shapes(queries: list[SavedQuery], user: User) -> list[dict[str, Any]]:
-    return [_shape(each.query) | {"may_edit": each.may_edit} for each in saving.told(queries, user)]
+    return [_shape(each) for each in saving.told(queries, user)]
 
 
-def _shape(query: SavedQuery) -> dict[str, Any]:
+def _shape(told: saving.Saved) -> dict[str, Any]:
+    query = told.query
     return {
         "id": query.pk,
         "name": query.name,
@@ -143,5 +144,6 @@ def _shape(query: SavedQuery) -> dict[str, Any]:
         "owner": query.owner.get_username() if query.owner else None,
         "fingerprint": query.fingerprint,
         "made_at": query.made_at,
-        "last_used_at": query.last_used_at,
+        "last_used_at": told.last_used_at,
+        "may_edit": told.may_edit,
     }

@@ -37,7 +37,7 @@ api = Api(
     urls_namespace="api",
     auth=TokenAuth(),
     parser=PlainJson(),
-    description="Search a histopathology image archive by meaning. Make a token with `manage.py token USERNAME`.",
+    description="Search a histopathology image archive by meaning. Tokens are made on the page of your account.",
 )
 
 

@@ -81,10 +81,13 @@ class CheckedOut(Schema):
 
 
 class CheckOut(Schema):
-    """``refusal``: why none of it may start. The rest is about a table: what it names that is not there, and the other way."""
+    """``refusal``: why none of it may start. The rest is about a table: what it names that is not there, and the other way.
+    ``rows_for_archives``: how many rows name no chosen file; with an archive among them, they are compared when it is unpacked.
+    """
 
     files: list[CheckedOut]
     rows_without_file: list[dict[str, Any]]
+    rows_for_archives: int
     files_without_row: list[str]
     counts: dict[str, int]
     refusal: str

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embedder import errors
 from webapp import hints, wiring
-from webapp.explore import remote, warmup
+from webapp.explore import batching, remote, warmup
 from webapp.explore.asking import BadQuery
 from webapp.explore.warmup import ready_encoder, warm_up
 from webapp.library.models import KnownEncoder, text_key
@@ -60,7 +60,7 @@ def encode_query(texts: Sequence[str], *, fingerprint: str) -> list[EncodedText]
 
 def encode_and_cache(missing: dict[str, str], *, encoder: Encoder) -> dict[str, tuple[bytes, str]]:
     """Cache key -> text becomes cache key -> (vector's bytes, cut tail), which is what the cache holds."""
-    vectors = encoder.encode_texts(list(missing.values()))
+    vectors = batching.encode_texts(encoder, list(missing.values()))
     fresh = {
         key: (vector.astype("<f4").tobytes(), encoder.cut_text(text))
         for (key, text), vector in zip(missing.items(), vectors, strict=True)

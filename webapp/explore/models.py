@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -14,10 +14,14 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from webapp.accounts.models import Role, Team, User
+from webapp.accounts.models import AuditEvent, Role, Team, User
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
+
+UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))  # the first letter of each, and how many it has
 
 
 def _oldest_kept() -> datetime:
@@ -71,6 +75,17 @@ class QueryPicture(models.Model):
         return str(self.id)
 
 
+class WithDashes(models.Func):
+    """A UUID as text, as str() writes it and the audit trail keeps it; SQLite holds it without its dashes."""
+
+    template = "CAST(%(expressions)s AS text)"
+    output_field = models.CharField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        parts = " || '-' || ".join(f"substr(%(expressions)s, {start}, {n})" for start, n in UUID_PARTS)
+        return self.as_sql(compiler, connection, template=f"({parts})", **context)
+
+
 class SavedQueryQuerySet(models.QuerySet["SavedQuery"]):
     def visible_to(self, user: User | AnonymousUser) -> SavedQueryQuerySet:
         """One's own, and those of one's teams; an administrator sees every team's, and nobody else's own."""
@@ -79,6 +94,12 @@ class SavedQueryQuerySet(models.QuerySet["SavedQuery"]):
         if user.is_superuser:
             return self.filter(Q(owner=user) | Q(team__isnull=False))
         return self.filter(Q(owner=user, team=None) | Q(team__in=user.memberships.values("team")))
+
+    def last_used_first(self) -> SavedQueryQuerySet:
+        """By what the audit trail says of them; those never opened follow, newest first."""
+        opened = AuditEvent.objects.filter(action="search-opened", target_id=WithDashes(models.OuterRef("pk")))
+        last = models.Subquery(opened.order_by("-at").values("at")[:1])
+        return self.annotate(used_at=last).order_by(models.F("used_at").desc(nulls_last=True), "-made_at", "id")
 
     def editable_by(self, user: User | AnonymousUser) -> SavedQueryQuerySet:
         """One's own, and every one of a team that one owns."""
@@ -102,12 +123,11 @@ class SavedQuery(models.Model):
     address = models.TextField(max_length=4000)
     fingerprint = models.CharField(max_length=64, blank=True)
     made_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
 
     objects = SavedQueryQuerySet.as_manager()
 
     class Meta:
-        ordering: ClassVar = [models.F("last_used_at").desc(nulls_last=True), "-made_at", "id"]
+        ordering: ClassVar = ["-made_at", "id"]
         verbose_name_plural = "saved queries"
 
     def __str__(self) -> str:
@@ -164,8 +184,6 @@ class ShareLink(models.Model):
     made_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
-    last_opened_at = models.DateTimeField(null=True, blank=True)
-    opened = models.PositiveIntegerField(default=0)
 
     objects = ShareLinkQuerySet.as_manager()
 

@@ -126,8 +126,12 @@ def _search(query: SearchQuery, user: User) -> ResultPage:
 
 
 def _coverage(scope: Scope, user: User) -> Coverage:
-    """Counted every few seconds at most, under the scope itself: counting a large archive costs as much as searching it."""
-    key = "coverage:" + hashlib.sha256("".join(sorted(scope.collections)).encode()).hexdigest()
+    """Counted every few seconds at most: counting a large archive costs as much as searching it. Under what may be seen and what
+    may be changed, since held images count for their reviewers alone.
+    """
+    editable = map(str, Collection.objects.editable_by(user).values_list("pk", flat=True))
+    rights = repr((sorted(scope.collections), sorted(editable)))
+    key = "coverage:" + hashlib.sha256(rights.encode()).hexdigest()
     return hints.known_or(key, lambda: coverage(user, collections=len(scope.collections)), kept_s=COVERAGE_KEPT_S)
 
 

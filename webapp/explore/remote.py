@@ -34,11 +34,12 @@ def texts(missing: dict[str, str], *, fingerprint: str) -> dict[str, Stored]:
 def vectors(task: str, keys: Sequence[str], *arguments: object, fingerprint: str) -> dict[str, Stored]:
     """Sends ``task`` with its arguments and the fingerprint, and waits until the cache holds all ``keys``. Raises Outage."""
     send(task, *arguments, fingerprint)
+    failures = [failure_key(fingerprint), failure_key(keys[0])]
 
     def answered() -> dict[str, Stored] | None:
-        found: dict[str, Any] = cache.get_many([*keys, failure_key(fingerprint)])
-        if sentence := found.pop(failure_key(fingerprint), None):
-            raise Outage("Queries cannot be encoded just now.", detail=sentence, still_works=STILL_WORKS)
+        found: dict[str, Any] = cache.get_many([*keys, *failures])
+        if sentences := [found.pop(key) for key in failures if key in found]:
+            raise Outage("Queries cannot be encoded just now.", detail=sentences[0], still_works=STILL_WORKS)
         return found if len(found) == len(keys) else None
 
     return wait_for(answered)
@@ -48,7 +49,12 @@ def send(task: str, *arguments: object) -> None:
     """One message to the queue "query", worthless after the timeout. Raises Outage where the broker is away."""
     try:
         current_app.send_task(
-            f"webapp.explore.tasks.{task}", arguments, queue="query", expires=settings.QUERY_TIMEOUT_S, retry=False
+            f"webapp.explore.tasks.{task}",
+            arguments,
+            queue="query",
+            expires=settings.QUERY_TIMEOUT_S,
+            retry=False,
+            argsrepr="…",  # Celery would repeat the words in the message's headers, which workers log and monitors show
         )
     except (kombu_errors.OperationalError, redis.RedisError, OSError) as exc:
         raise Outage("The queue does not answer.", detail="Queries cannot be encoded.", still_works=STILL_WORKS) from exc
@@ -69,13 +75,16 @@ def wait_for(look: Callable[[], T | None]) -> T:
     raise Outage("The encoder takes too long.", detail="It may be starting or busy: try again.", still_works=STILL_WORKS)
 
 
-def tell_failure(fingerprint: str, sentence: str) -> None:
-    """A worker's word for those who wait; kept briefly, so that the next question is asked again."""
-    cache.set(failure_key(fingerprint), sentence, settings.QUERY_TIMEOUT_S)
+def tell_failure(of: str, sentence: str) -> None:
+    """A worker's word for those who wait; kept briefly, so that the next question is asked again.
+
+    ``of``: a fingerprint, whose encoder is out for everybody, or the first key of one question.
+    """
+    cache.set(failure_key(of), sentence, settings.QUERY_TIMEOUT_S)
 
 
-def failure_key(fingerprint: str) -> str:
-    return f"query-failed:{fingerprint}"
+def failure_key(of: str) -> str:
+    return f"query-failed:{of}"
 
 
 def tell_state(state: str) -> None:

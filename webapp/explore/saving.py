@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Length, Now
+from django.db.models.functions import Length
 from django.http import QueryDict
 
+from webapp.accounts.audit import Use, record, uses
 from webapp.accounts.models import Team, User
 from webapp.explore import addresses, archive
 from webapp.explore.asking import BadQuery
@@ -45,12 +47,16 @@ BY_ID = frozenset({"image", "region", "picture", "collection", "like", "dislike"
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """``parts``: the question in words. ``outdated``: another encoder answers by now, so that ranks may differ."""
+    """``parts``: the question in words. ``outdated``: another encoder answers by now, so that ranks may differ.
+
+    ``last_used_at``: when anybody opened it last, as far back as the audit trail is kept.
+    """
 
     query: SavedQuery
     parts: list[str]
     may_edit: bool
     outdated: bool
+    last_used_at: datetime | None
 
 
 def kept_address(told: str) -> str:
@@ -131,22 +137,23 @@ def teams_of(user: User) -> QuerySet[Team]:
 
 def found(user: User, words: str = "") -> QuerySet[SavedQuery]:
     """What ``user`` sees whose name, note or question has all of ``words``, last used first."""
-    queries = SavedQuery.objects.visible_to(user).select_related("owner", "team")
+    queries = SavedQuery.objects.visible_to(user).last_used_first().select_related("owner", "team")
     for word in words.split()[:10]:
         queries = queries.filter(Q(name__icontains=word) | Q(note__icontains=word) | Q(address__icontains=word))
     return queries
 
 
 def told(queries: list[SavedQuery], user: User) -> list[Saved]:
-    """Ready for a page; one statement for the rights of all."""
+    """Ready for a page; one statement for the rights of all, one for when they were used."""
     mine = set(SavedQuery.objects.editable_by(user).filter(pk__in=[query.pk for query in queries]).values_list("pk", flat=True))
-    now = fingerprint_now() if queries else ""
+    now, used = fingerprint_now() if queries else "", uses("search-opened", queries)
     return [
         Saved(
             query=query,
             parts=in_words(query.address),
             may_edit=query.pk in mine,
             outdated=bool(now and query.fingerprint and query.fingerprint != now),
+            last_used_at=used.get(str(query.pk), Use()).last,
         )
         for query in queries
     ]
@@ -174,7 +181,7 @@ def opened(query: SavedQuery, user: User) -> tuple[str, bool]:
     lost = lost_pictures(address, user)
     for name in (*lost, "crop") if lost else ():
         address.pop(name, None)
-    SavedQuery.objects.filter(pk=query.pk).update(last_used_at=Now())
+    record(user, "search-opened", query, team=query.team)
     return (f"/?{address.urlencode()}" if addresses.asks(address) else ""), bool(lost)
 
 

@@ -65,5 +65,6 @@ def shared(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             rest = " The rest of it is asked." if address else " Nothing is left of it to ask."
             messages.warning(request, f"The picture of this search is gone, or not yours to see.{rest}")
         return redirect(f"{address}&{urlencode({'link': str(link.pk)})}" if address else "saved")
-    told = {"shared": Shared.of(link), "compared": frozen.compared(link, user), "parts": saving.in_words(link.query.address)}
+    parts = saving.in_words(link.query.address)
+    told = {"shared": Shared.of(link, user), "compared": frozen.compared(link, user), "parts": parts}
     return render(request, "explore/frozen.html", told)

@@ -19,12 +19,11 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.db.models import Count, F
 from django.db.models.functions import Now
 from django.http import Http404, QueryDict
 
-from webapp.accounts.audit import record
-from webapp.accounts.models import AuditEvent, Team, User
+from webapp.accounts.audit import Use, record, uses
+from webapp.accounts.models import Team, User
 from webapp.accounts.tokens import digest
 from webapp.explore import addresses, saving
 from webapp.explore.asking import BadQuery
@@ -60,11 +59,11 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A link as lists show it. ``readers``: by how many people with an account it was opened."""
+    """A link as lists show it. ``use``: how often it was opened, by how many people with an account, and when last."""
 
     link: ShareLink
     state: State
-    readers: int
+    use: Use
     may_manage: bool
 
 
@@ -183,7 +182,6 @@ def states(links: Iterable[ShareLink]) -> dict[UUID, State]:
 
 def note_opened(link: ShareLink, user: User | None) -> None:
     """``user`` None: a guest."""
-    ShareLink.objects.filter(pk=link.pk).update(last_opened_at=Now(), opened=F("opened") + 1)
     record(user, "link-opened", link, team=link.query.team, guest=user is None)
 
 
@@ -193,17 +191,12 @@ def note_opened(link: ShareLink, user: User | None) -> None:
 def told(links: Iterable[ShareLink], user: User) -> list[Told]:
     """Ready for a page: three statements however many they are."""
     every = list(links)
-    how, readers = states(every), _readers(every)
+    how, opened = states(every), uses("link-opened", every)
     managed = ShareLink.objects.managed_by(user).filter(pk__in=[each.pk for each in every])
     mine = set(managed.values_list("pk", flat=True))
     return [
-        Told(link=each, state=how[each.pk], readers=readers.get(str(each.pk), 0), may_manage=each.pk in mine) for each in every
+        Told(link=each, state=how[each.pk], use=opened.get(str(each.pk), Use()), may_manage=each.pk in mine) for each in every
     ]  # fmt: skip
-
-
-def _readers(links: list[ShareLink]) -> dict[str, int]:
-    opened = AuditEvent.objects.filter(action="link-opened", target_id__in=[str(link.pk) for link in links]).order_by()
-    return dict(opened.values_list("target_id").annotate(n=Count("actor", distinct=True)))
 
 
 def revoke(user: User, link: ShareLink) -> None:

@@ -8,22 +8,24 @@ from uuid import UUID
 from django.http import Http404
 
 from webapp.accounts.models import User
-from webapp.explore import frozen, saving, sharing
+from webapp.explore import frozen, saving, sharing, watching
 from webapp.explore.addresses import Address
 from webapp.explore.models import ShareLink
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """``changed``: the page shows another question by now, which began as this one."""
+    """``is_watched``: by whoever looks at it. ``changed``: the page shows another question by now, which began as this one."""
 
     link: ShareLink
     reencoded: bool
+    is_watched: bool
     changed: bool = False
 
     @classmethod
-    def of(cls, link: ShareLink, *, changed: bool = False) -> Shared:
-        return cls(link=link, reencoded=frozen.reencoded(link), changed=changed)
+    def of(cls, link: ShareLink, user: User, *, changed: bool = False) -> Shared:
+        is_watched = bool(watching.watched_ids(user, [link.query]))
+        return cls(link=link, reencoded=frozen.reencoded(link), is_watched=is_watched, changed=changed)
 
 
 def shared_by(address: Address, user: User) -> Shared | None:
@@ -35,4 +37,4 @@ def shared_by(address: Address, user: User) -> Shared | None:
     if not opened.is_open:
         return None
     asked = address.without("link", "cursor", "below").href.removeprefix("?")
-    return Shared.of(opened.link, changed=not saving.same_question(asked, opened.link.query.address))
+    return Shared.of(opened.link, user, changed=not saving.same_question(asked, opened.link.query.address))

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 
 from webapp import hints
 from webapp.accounts.models import User
+from webapp.instruments import STAGE_SECONDS
 
 Stage = Literal["encode", "search", "fetch"]
 COOKIE = "asking"
@@ -52,18 +53,18 @@ def recorded(request: HttpRequest, user: User) -> Iterator[Stages]:
 
 @contextmanager
 def timed(stage: Stage) -> Iterator[None]:
-    """Nothing is noted outside ``recorded``: the API and the commands ask the same questions."""
+    """Measured always; noted for a page only inside ``recorded``: the API and the commands ask the same questions."""
     stages = _RECORDING.get()
-    if stages is None:
-        yield
-        return
-    if stages.key:
+    if stages is not None and stages.key:
         hints.remember({stages.key: stage}, kept_s=KEPT_S)
     start = time.perf_counter()
     try:
         yield
     finally:
-        stages.took_s[stage] = stages.took_s.get(stage, 0.0) + time.perf_counter() - start
+        took_s = time.perf_counter() - start
+        STAGE_SECONDS.labels(stage).observe(took_s)
+        if stages is not None:
+            stages.took_s[stage] = stages.took_s.get(stage, 0.0) + took_s
 
 
 def stage_of(request: HttpRequest, user: User) -> str:

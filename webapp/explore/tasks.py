@@ -16,12 +16,13 @@ log = logging.getLogger(__name__)
 @shared_task
 def encode_texts(missing: dict[str, str], fingerprint: str) -> None:
     """Cache key -> text: puts each vector into the cache, where remote.texts() waits for it."""
+    failed = fingerprint
     try:
         encoder = encoding.wanted_encoder(fingerprint)
+        failed = next(iter(missing), fingerprint)  # from here on it is this question's own matter
+        encoding.encode_and_cache(missing, encoder=encoder)
     except Outage as outage:
-        remote.tell_failure(fingerprint, outage.what)
-        return
-    encoding.encode_and_cache(missing, encoder=encoder)
+        remote.tell_failure(failed, outage.what)
 
 
 @shared_task

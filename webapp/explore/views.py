@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +23,7 @@ from webapp.explore.results import Results
 from webapp.explore.shown_link import shared_by
 from webapp.library.coverage import coverage
 from webapp.library.models import Image, TermKind
+from webapp.library.sent_files import private, unchanged
 from webapp.library.views import signed_in
 
 NEWEST_SHOWN = 12
@@ -117,23 +119,25 @@ def _refused(request: HttpRequest, target: str, sentence: str) -> HttpResponse:
 
 
 @require_safe
-def query_picture(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+def query_picture(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The small copy of a picture that one searched with: one's own only."""
     return _copy(request, pk, "thumbnail")
 
 
 @require_safe
-def query_picture_display(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+def query_picture_display(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The larger copy, to take a part of."""
     return _copy(request, pk, "display")
 
 
-def _copy(request: HttpRequest, pk: uuid.UUID, column: str) -> HttpResponse:
+def _copy(request: HttpRequest, pk: uuid.UUID, column: str) -> HttpResponseBase:
     copy = QueryPicture.objects.visible_to(request.user).filter(pk=pk).values_list(column, flat=True).first()
     if copy is None:
         raise Http404
-    headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-    return HttpResponse(bytes(copy), content_type="image/jpeg", headers=headers)
+    tag = f"{pk}-{column}"  # a copy never changes
+    if unchanged(request, tag):
+        return private(HttpResponseNotModified(), tag)
+    return private(HttpResponse(bytes(copy), content_type="image/jpeg"), tag)
 
 
 @require_safe

@@ -25,10 +25,17 @@ def watched(request: HttpRequest) -> HttpResponse:
     told = {
         "digests": [(digest, saving.in_words(digest.query.address)) for digest in digests],
         "news": sum(digest.count for digest in digests),
+        "rhythm": _rhythm(settings.WATCH_EVERY_S),
         "mails": settings.MAILS,
         "address": user.email,
     }
     return render(request, "explore/watched.html", told)
+
+
+def _rhythm(seconds: int) -> str:
+    """ "about …", as a person says it."""
+    minutes = round(seconds / 60)
+    return f"every {seconds} seconds" if minutes < 1 else "once a minute" if minutes == 1 else f"every {minutes} minutes"
 
 
 @require_POST

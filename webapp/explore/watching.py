@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, F, Max, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, QueryDict
@@ -35,7 +36,7 @@ from webapp.library.slicing import slices
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 50.0  # of the minute between two rounds
+ROUND_SHARE = 5 / 6  # of the time between two rounds
 SETTLED_S = 2.0  # of the database's clock: an image that is being written now is of the next comparison
 MOST_A_TIME = 200  # matches of one comparison
 MATCHING = ("strong", "likely")
@@ -51,11 +52,12 @@ def watch(user: User, query: SavedQuery, *, by_mail: bool = False) -> Watch:
     return kept
 
 
-def compare_all(*, for_s: float = ROUND_S) -> int:
+def compare_all(*, for_s: float | None = None) -> int:
     """Every watch with new images, the longest waiting first; how many matches were found. Raises Outage.
 
-    Ends after ``for_s``: the next round goes on where this one stopped, and never beside it.
+    Ends after ``for_s``, unless told before the next round is due: that one goes on where this one stopped, and never beside it.
     """
+    for_s = ROUND_SHARE * settings.WATCH_EVERY_S if for_s is None else for_s
     until = _now() - timedelta(seconds=SETTLED_S)
     newest = Image.objects.ready().aggregate(newest=Max("ready_at"))["newest"]
     due = Watch.objects.filter(compared_to__lt=min(until, newest)) if newest else Watch.objects.none()

@@ -89,6 +89,7 @@ def check_shape(check: Check, *, image_address: Callable[[UUID], str]) -> dict[s
             for each in check.files
         ],
         "rows_without_file": [{"row": row, "key": key} for row, key in check.rows_without_file],
+        "rows_for_archives": check.rows_for_archives,
         "files_without_row": check.files_without_row,
         "counts": check.counts,
         "refusal": check.refusal,

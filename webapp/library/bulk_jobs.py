@@ -284,6 +284,6 @@ def undo(job: Job, *, user: User) -> Job:
         if job.kind == THROW_AWAY:
             kind, told = BRING_BACK, told | {"job": str(job.pk)}
         else:
-            kind, told = MOVE, told | {"into": job.arguments["out_of"], "out_of": job.arguments["into"]}
+            kind, told = MOVE, told | {"into": job.arguments["out_of"], "out_of": job.arguments["into"], "job": str(job.pk)}
         Job.objects.filter(pk=job.pk).update(arguments=job.arguments | {"undone": True})
         return jobs.start(kind, user=user, upload=job.upload, collection=job.collection, arguments=told)

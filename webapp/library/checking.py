@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -95,13 +95,17 @@ class Checked:
 
 @dataclass(frozen=True)
 class Check:
-    """``files`` in the order in which they were asked about. ``refusal``: why none of them may start; empty otherwise."""
+    """``files`` in the order in which they were asked about. ``refusal``: why none of them may start; empty otherwise.
+
+    ``rows_for_archives``: how many rows of the table name none of them and may be about what comes out of an archive.
+    """
 
     files: list[Checked]
     rows_without_file: list[tuple[int, str]] = field(default_factory=list)
     files_without_row: list[str] = field(default_factory=list)
     refusal: str = ""
     reason: str = ""
+    rows_for_archives: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -116,12 +120,12 @@ def check(collection: Collection, files: Sequence[NewFile], *, user: User | None
     except quotas.NoRoom as many:
         return Check([], refusal=many.text, reason=many.reason)
     judged = _judged(collection, files, user)
-    rows, names = _unmatched(judged, said)
+    compared = _compared(judged, said)
     try:
         check_room(collection.team, judged)
     except quotas.NoRoom as full:
-        return Check(judged, rows, names, full.text, full.reason)
-    return Check(judged, rows, names)
+        return replace(compared, refusal=full.text, reason=full.reason)
+    return compared
 
 
 def check_room(team: Team, judged: Iterable[Checked]) -> None:
@@ -238,10 +242,13 @@ def _in_sight(images: ImageQuerySet, visible: CollectionQuerySet, user: User | N
 # --- the table ----------------------------------------------------------------------------------------------------------
 
 
-def _unmatched(judged: Sequence[Checked], said: Said | None) -> tuple[list[tuple[int, str]], list[str]]:
-    """(rows that name no file, images that no row names)"""
+def _compared(judged: list[Checked], said: Said | None) -> Check:
+    """The files with the rows that name none of them, and the images that no row names."""
     if said is None:
-        return [], []
+        return Check(judged)
     rows = said.unused(each.name for each in judged)
     images = (each for each in judged if each.verdict not in (Verdict.ATTACHED, Verdict.ARCHIVE, Verdict.UNSUPPORTED))
-    return rows, said.unnamed(each.name for each in images)
+    names = said.unnamed(each.name for each in images)
+    if any(each.verdict == Verdict.ARCHIVE for each in judged):  # what is in it nobody knows yet
+        return Check(judged, files_without_row=names, rows_for_archives=len(rows))
+    return Check(judged, rows, names)

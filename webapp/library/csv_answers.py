@@ -9,12 +9,15 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from webapp.accounts import limits
+from webapp.accounts.models import User
 from webapp.library.tables import errors_table
 from webapp.spreadsheets import MARK, csv_lines
 
 
-def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: str) -> HttpResponseBase:
-    """A download; ``name`` without its ending."""
+def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: str, user: User) -> HttpResponseBase:
+    """A download, one of the exports of ``user``; ``name`` without its ending. Raises limits.TooMany."""
+    limits.count("export", user)
     response = StreamingHttpResponse(chain([MARK], csv_lines(headings, rows)), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     response.headers["Cache-Control"] = "private, no-store"
@@ -22,15 +25,15 @@ def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: 
     return response
 
 
-def report_answer(rows: Sequence[Mapping[str, Any]], *, name: str) -> HttpResponseBase:
+def report_answer(rows: Sequence[Mapping[str, Any]], *, name: str, user: User) -> HttpResponseBase:
     """What could not be done. Rows of a table come as they were sent, to be corrected; others with whatever columns they have."""
     if any("cells" in row for row in rows):
-        return errors_answer(rows, name=name)
+        return errors_answer(rows, name=name, user=user)
     headings = list(dict.fromkeys(heading for row in rows for heading in row))
-    return csv_answer(headings, ([str(row.get(each, "")) for each in headings] for row in rows), name=name)
+    return csv_answer(headings, ([str(row.get(each, "")) for each in headings] for row in rows), name=name, user=user)
 
 
-def errors_answer(errors: Sequence[Mapping[str, Any]], *, name: str) -> HttpResponseBase:
+def errors_answer(errors: Sequence[Mapping[str, Any]], *, name: str, user: User) -> HttpResponseBase:
     """Rows of a table that were not taken: put right, the file is a table again."""
     headings, rows = errors_table(errors)
-    return csv_answer(headings, rows, name=name)
+    return csv_answer(headings, rows, name=name, user=user)

@@ -82,11 +82,14 @@ def review(request: HttpRequest, pk: uuid.UUID | None = None) -> HttpResponse:
 
 def _about(request: HttpRequest, where: Where, found: list[Link], told: dict[Likeness, int]) -> dict[str, Any]:
     user = signed_in(request)
+    job = _jobs(user, where.collection).first()
+    waits = job is not None and job.kind == "keep-older" and job.state in jobs.OPEN  # it decides on these very pairs
     return {
         "collection": where.collection,
         "where": where,
         "tabs": [(LISTS[each], told[each], where.to(list=each.value, at=1), each == where.likeness) for each in Likeness],
-        "pair": _pair(user, where, found),
+        "pair": None if waits else _pair(user, where, found),
+        "waits": waits,
         "total": len(found),
         "before": where.to(at=where.at - 1) if where.at > 1 else "",
         "after": where.to(at=where.at + 1) if where.at < len(found) else "",
@@ -94,7 +97,7 @@ def _about(request: HttpRequest, where: Where, found: list[Link], told: dict[Lik
         "fill": where.to(fill=int(not where.fills)),
         "strip": _strip(where, found),
         "exact": where.likeness in keeping_older.EXACT,
-        "job": _jobs(user, where.collection).first(),
+        "job": job,
         "job_back": where.to(),
         "undo": (request.session.get(UNDO) or {}).get("token", ""),
         "nothing_at_all": not any(told.values()),
@@ -146,7 +149,8 @@ def _tell(request: HttpRequest, where: Where, done: Decided) -> None:
     token = secrets.token_urlsafe(12)
     request.session[UNDO] = done.as_json() | {"token": token}
     told = {"done": done, "undo": token, "where": where}
-    sentence = mark_safe(render_to_string("library/_decided.html", told, request).strip())  # noqa: S308  our own template
+    written = render_to_string("library/_decided.html", told, request)
+    sentence = mark_safe(written.strip())  # noqa: S308  our own template  # nosec B308 B703
     messages.success(request, sentence)
 
 

@@ -42,7 +42,7 @@ def _define(request: HttpRequest, collection: Collection, definition: FieldDefin
         return render(request, "library/field.html", told, status=422 if form.is_bound else 200)
     saved = form.save()
     record(signed_in(request), "field-defined", collection, field=saved.pk, kind=saved.kind)
-    messages.success(request, f"«{saved.name}» is {'added' if new else 'saved'}.")
+    messages.success(request, f"“{saved.name}” is {'added' if new else 'saved'}.")
     return redirect("fields", collection.pk)
 
 
@@ -53,7 +53,7 @@ def delete_field(request: HttpRequest, pk: uuid.UUID, field: int) -> HttpRespons
     definition = get_object_or_404(collection.field_definitions, pk=field)
     record(signed_in(request), "field-forgotten", collection, field=definition.pk, kind=definition.kind)
     definition.delete()
-    messages.success(request, f"«{definition.name}» is no longer defined. What images say in it stays.")
+    messages.success(request, f"“{definition.name}” is no longer defined. What images say in it stays.")
     return redirect("fields", collection.pk)
 
 

@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
+from webapp.accounts import limits
 from webapp.accounts.audit import record
 from webapp.accounts.models import User
 from webapp.library import checking, files, jobs
@@ -139,12 +140,16 @@ def start(
     defaults: Metadata | None = None,
     said: Said | None = None,
 ) -> Upload:
-    """One row for the place; the job writes one for each file, before it reads the first. Raises NotThere, PermissionDenied."""
+    """One row for the place; the job writes one for each file, before it reads the first.
+
+    Raises NotThere, PermissionDenied, limits.TooMany.
+    """
     if not Collection.objects.editable_by(user).filter(pk=collection.pk).exists():
         raise PermissionDenied
     here = _below(of, _real(of, path))
     if not _is_text(here) or len(here) > NAME_LETTERS:
         raise NotThere
+    limits.count("upload", user)
     told = (defaults or Metadata()).as_dict()
     with transaction.atomic():
         upload = Upload.objects.create(collection=collection, user=user, source=SOURCE, defaults=told)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from webapp.accounts import limits
 from webapp.accounts.models import Team, User
 from webapp.library import archives, checking, files, identity, originals, quotas, sidecars
 from webapp.library.checking import Checked, Said, Verdict
@@ -67,8 +68,10 @@ def start_upload(
 
     Files that a check refuses end at once, the others are pending. ``user`` must already be known to be an editor of
     ``collection``. ``defaults``: for every file that says nothing else; ``said``: a table's words about each.
-    Raises quotas.NoRoom where nothing may start.
+    Raises quotas.NoRoom where nothing may start, limits.TooMany where ``user`` has begun too many.
     """
+    if user is not None:
+        limits.count("upload", user)
     judged = checking.check(collection, files, user=user, said=said)
     if judged.refusal:
         raise quotas.NoRoom(judged.reason, judged.refusal)

@@ -43,7 +43,14 @@ class JobView:
     job: Job
 
     @property
+    def takes_back(self) -> bool:
+        """It moves to where another one had moved from."""
+        return self.job.kind == bulk_jobs.MOVE and "job" in self.job.arguments
+
+    @property
     def label(self) -> str:
+        if self.takes_back:
+            return "Move back"
         return LABELS.get(self.job.kind, self.job.kind.replace("-", " ").capitalize())
 
     @property
@@ -60,7 +67,9 @@ class JobView:
 
     @property
     def undo_label(self) -> str:
-        return "Bring back" if self.job.kind == bulk_jobs.THROW_AWAY else "Move back"
+        if self.job.kind == bulk_jobs.THROW_AWAY:
+            return "Bring back"
+        return "Move there again" if self.takes_back else "Move back"
 
     @property
     def by(self) -> str:

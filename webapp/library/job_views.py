@@ -22,6 +22,7 @@ from webapp.library.views import signed_in
 from webapp.requests import redirect_back
 
 JOBS_A_PAGE = 30
+ENDED = "job-ended"  # what a page is told then: the number at its top is another one
 
 
 @require_safe
@@ -43,7 +44,10 @@ def _list(request: HttpRequest, which: QuerySet[Job], collection: Collection | N
     told = {"page": page, "jobs": shown, "collection": collection, "poll": open_now, "back": request.path}
     if not getattr(request, "htmx", False):
         return render(request, "library/jobs.html", told)
-    return render(request, "library/_jobs.html", told, status=200 if open_now else LAST)
+    response = render(request, "library/_jobs.html", told, status=200 if open_now else LAST)
+    if not open_now:
+        response.headers["HX-Trigger"] = ENDED
+    return response
 
 
 @require_safe
@@ -57,7 +61,7 @@ def hint(request: HttpRequest) -> HttpResponse:
 def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """What could not be done, a row each."""
     job = _job(request, pk)
-    return report_answer(job.report, name=f"{job.kind}-{str(pk)[:8]}")
+    return report_answer(job.report, name=f"{job.kind}-{str(pk)[:8]}", user=signed_in(request))
 
 
 @require_POST

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Greatest, Now
 
+from webapp.instruments import FAILURES
 from webapp.library.models import REPLACEABLE, Caption, Embedding, Image, Job, State
 from webapp.library.models.images import ImageQuerySet
 
@@ -58,7 +59,10 @@ def finish(image: Image, **changes: Any) -> bool:
 
 def fail(image: Image, *, reason: str, text: str) -> bool:
     """The image stays failed until a person retries it."""
-    return finish(image, state=State.FAILED, reason=reason[:REASON_LENGTH], reason_text=text[:TEXT_LENGTH], failed_at=Now())
+    code = reason[:REASON_LENGTH]
+    failed = finish(image, state=State.FAILED, reason=code, reason_text=text[:TEXT_LENGTH], failed_at=Now())
+    FAILURES.labels(code).inc(failed)
+    return failed
 
 
 def give_back(images: Iterable[Image]) -> None:

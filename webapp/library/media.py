@@ -6,21 +6,25 @@ Nothing here is cached without asking again: a right that was taken away ends wi
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModified
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from webapp.accounts import limits
 from webapp.accounts.audit import record
-from webapp.accounts.models import User
+from webapp.accounts.models import AuditEvent, User
 from webapp.library import files, originals
 from webapp.library.models import Image
 from webapp.library.models.images import ImageQuerySet
 from webapp.library.sent_files import private, sent, unchanged
 
 DOWNLOAD = "application/octet-stream"
+ONE_DOWNLOAD = timedelta(days=1)  # its further parts may follow for as long
 
 
 @require_safe
@@ -50,9 +54,27 @@ def original(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
             internal=path.relative_to(files.root()).as_posix(),
         )
     )
-    if request.method == "GET" and response.status_code == 200 and isinstance(request.user, User):
-        record(request.user, "download", image)
+    if request.method == "GET" and response.status_code in (200, 206) and isinstance(request.user, User):
+        _note_download(request, request.user, image, response)
     return response
+
+
+def _note_download(request: HttpRequest, user: User, image: Image, response: HttpResponseBase) -> None:
+    """Once for a file that comes in parts; whichever part is asked for first, it is a download. Raises limits.TooMany."""
+    by_the_proxy = "X-Accel-Redirect" in response.headers and "Range" in request.headers  # it cuts the part out itself
+    if (response.status_code == 206 or by_the_proxy) and _began_before(user, image):
+        return
+    try:
+        limits.count("export", user)
+    except limits.TooMany:
+        response.close()
+        raise
+    record(user, "download", image)
+
+
+def _began_before(user: User, image: Image) -> bool:
+    since = timezone.now() - ONE_DOWNLOAD
+    return AuditEvent.objects.filter(action="download", target_id=str(image.pk), actor=user, at__gt=since).exists()
 
 
 def _deciphered(request: HttpRequest, image: Image, name: str, tag: str) -> HttpResponseBase:

@@ -25,7 +25,7 @@ from django.db.models.functions import Coalesce, Now
 from PIL import Image as Pictures
 
 from embedder import BothSpaces, Encoder, Header, errors
-from webapp import wiring
+from webapp import instruments, wiring
 from webapp.library import age, derivatives, files, identity, index, originals, paging, pixels, versions
 from webapp.library.leases import claim, fail, finish, give_back, let_go, renew, waiting
 from webapp.library.models import Embedding, Image, Kept, KnownEncoder, Region, State
@@ -62,7 +62,8 @@ def _one_by_one(queue: ImageQuerySet, ids: Sequence[UUID] | None, limit: int) ->
 
 def _prepare(image: Image) -> bool:
     try:
-        header, found, rows = _examine(image)
+        with instruments.DECODE_SECONDS.time():
+            header, found, rows = _examine(image)
         digest = pixels.digest_of(rows)
         _write_derivatives(image, Pictures.fromarray(rows))
         if identity.state_after(image, found) == State.DECODED:
@@ -149,6 +150,7 @@ def _store_decoded(image: Image, header: Header, found: identity.Found, rows: pi
             Region.objects.bulk_create(regions_of(image.pk, width, height), ignore_conflicts=True)
             if header.pages > 1 and not paging.is_further(image):
                 paging.add_pages(image, header.pages)
+    _count("decoded", kept)
     return kept and state == State.DECODED
 
 
@@ -275,7 +277,7 @@ def _encode_together(encoder: Encoder, loaded: list[_Loaded]) -> list[tuple[_Loa
     views = [view for entry in loaded for view in entry.views()]
     if not views:
         return []
-    with _ENCODING:
+    with _ENCODING, instruments.encoding("images", len(views)):
         both = encoder.encode_images(views, space="both")
     pairs, first = [], 0
     for entry in loaded:
@@ -309,6 +311,7 @@ def _store_vectors(entry: _Loaded, vectors: BothSpaces, target: KnownEncoder) ->
                 unique_fields=["region", "fingerprint"],
                 update_fields=["search", "probe", "made_at", "indexed_at"],
             )
+    _count("embedded", kept)
     pixels.forget(entry.image.pk)
     originals.settle(entry.image)  # once more: whoever decoded it may have died before
     return kept
@@ -334,7 +337,7 @@ def publish(ids: Sequence[UUID]) -> None:
     )
     index.send_regions(version, list(index.with_images(unsent)))
     if version.live:
-        Image.objects.filter(pk__in=ids, state=State.EMBEDDED).update(state=State.READY, ready_at=Now())
+        _count("ready", Image.objects.filter(pk__in=ids, state=State.EMBEDDED).update(state=State.READY, ready_at=Now()))
 
 
 def unpublished(*, limit: int) -> list[UUID]:
@@ -348,3 +351,7 @@ def unpublished(*, limit: int) -> list[UUID]:
     if not ids and not versions.changing():
         ids = list(held.filter(state=State.EMBEDDED).order_by("stored_at").values_list("pk", flat=True)[:limit])
     return ids
+
+
+def _count(step: str, n: int) -> None:
+    instruments.IMAGES_DONE.labels(step).inc(n)

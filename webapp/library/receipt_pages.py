@@ -22,6 +22,7 @@ LINES_A_PAGE = 50
 ARCHIVES_SHOWN = 20
 MANY = 20_000
 JOBS_SHOWN = 5
+TAKING_IN = ("unpack", "import")
 ORDER = ("failed", "held", "running", "pending", "duplicate", "attached", "cancelled", "deleted", "ready")
 BAR = ("ready", "duplicate", "attached", "running", "held", "failed", "cancelled")
 LABELS = {
@@ -56,7 +57,7 @@ class ReceiptPage:
 
     @classmethod
     def of(cls, upload: Upload) -> ReceiptPage:
-        told = upload.jobs.exclude(kind__in=["unpack", "import"], state=JobState.DONE)  # what came of it stands with its archive
+        told = upload.jobs.exclude(kind__in=TAKING_IN, state=JobState.DONE)  # what came of it stands with its archive
         return cls(receipt(upload), job_pages.views(job_pages.shown(told)[:JOBS_SHOWN]))
 
     @property
@@ -91,6 +92,11 @@ class ReceiptPage:
     def may_cancel(self) -> bool:
         counts = self.receipt.counts
         return self.upload.cancelled_at is None and bool(counts["pending"] + counts["running"])
+
+    @property
+    def is_stopped(self) -> bool:
+        """An archive or a folder of it was not looked through to its end, by a full disk for example."""
+        return any(view.job.kind in TAKING_IN and view.job.state == JobState.FAILED for view in self.jobs)
 
     @property
     def images(self) -> int:

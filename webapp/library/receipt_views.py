@@ -97,13 +97,14 @@ def receipt_lines(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 def failures_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     shown = _upload(request, pk)
-    return csv_answer(("file", "reason", "why"), receipts.failures(shown), name=f"failures-{str(pk)[:8]}")
+    headings, name = ("file", "reason", "why"), f"failures-{str(pk)[:8]}"
+    return csv_answer(headings, receipts.failures(shown), name=name, user=signed_in(request))
 
 
 @require_safe
 def errors_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """Rows of the upload's table that were not taken, and why."""
-    return errors_answer(_upload(request, pk).table_errors, name=f"errors-{str(pk)[:8]}")
+    return errors_answer(_upload(request, pk).table_errors, name=f"errors-{str(pk)[:8]}", user=signed_in(request))
 
 
 # --- acting -----------------------------------------------------------------------------------------------------------

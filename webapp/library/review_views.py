@@ -62,6 +62,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
         "collections": _collections(user, narrowing),
         "upload": _upload(narrowing.upload),
         "undo": request.session.get(UNDO),
+        "collection": Collection.objects.filter(pk=narrowing.collection).first() if narrowing.collection else None,
         "elsewhere": not queue and Image.objects.held_for(user).exists(),
         **(_about(shown, queue, narrowing) if shown else {}),
     }

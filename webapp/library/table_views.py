@@ -17,7 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from webapp.library import jobs, table_drafts, table_import, table_plan
 from webapp.library.csv_answers import errors_answer
+from webapp.library.job_views import ENDED
 from webapp.library.models import Collection, Job
+from webapp.library.receipt_views import LAST
 from webapp.library.table_drafts import Draft
 from webapp.library.table_forms import HowItIsRead, TableFile
 from webapp.library.tables import BadTable, Mapping, Sheet, guessed, mapping_for, validated
@@ -162,7 +164,10 @@ def show_job(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpRespons
 def job_state(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpResponse:
     """Polled every second; 286 tells htmx that nothing will change any more."""
     told = _told(request, pk, job)
-    return render(request, "library/_table_job.html", told, status=200 if told["open"] else 286)
+    response = render(request, "library/_table_job.html", told, status=200 if told["open"] else LAST)
+    if not told["open"]:
+        response.headers["HX-Trigger"] = ENDED
+    return response
 
 
 def _told(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def _told(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> dict[str, Any]
 @require_safe
 def job_errors(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpResponseBase:
     found = get_object_or_404(_jobs(_collection(request, pk)), pk=job)
-    return errors_answer(found.report, name=f"errors-{str(job)[:8]}")
+    return errors_answer(found.report, name=f"errors-{str(job)[:8]}", user=signed_in(request))
 
 
 @require_POST

@@ -21,7 +21,7 @@ from webapp.accounts.audit import record
 from webapp.accounts.models import LicenceAcceptance, User
 from webapp.library.licences import CONCH
 
-OPEN = frozenset({"terms", "sign-in", "sign-out", "enter-demo", "healthz", "open-link"})  # names of addresses
+OPEN = frozenset({"terms", "sign-in", "sign-out", "enter-demo", "account", "open-link"})  # names of addresses
 OPEN_BELOW = ("/static/", "/admin/", "/account/", "/api/")  # the API asks for itself, once it knows whose the token is
 MISSING = "The terms of the encoder’s weights are not accepted yet: sign in to the site once and read them."
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from webapp.library.choosing import Chosen
 from webapp.library.models import Image
-from webapp.spreadsheets import csv_text
+from webapp.spreadsheets import MARK, csv_text
 
 COLUMNS = ("id", "collection", "stain", "organ", "finding", "case", "slide", "tags", "mpp", "caption")
 FILE = "file"  # the file's own name: for editors, and blank for images that one may only look at
 
 
 def table(chosen: Chosen) -> str:
-    """CSV, a line an image."""
-    headings = [*COLUMNS, FILE] if chosen.editable else COLUMNS
-    return csv_text(headings, (_cells(image, chosen) for image in chosen.images))
+    """CSV, a line an image, as a file that spreadsheets open."""
+    return MARK + csv_text(headings(chosen), rows(chosen))
+
+
+def headings(chosen: Chosen) -> Sequence[str]:
+    return [*COLUMNS, FILE] if chosen.editable else COLUMNS
+
+
+def rows(chosen: Chosen) -> Iterable[Iterable[str]]:
+    return (_cells(image, chosen) for image in chosen.images)
 
 
 def _cells(image: Image, chosen: Chosen) -> Iterator[str]:

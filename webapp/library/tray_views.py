@@ -19,11 +19,13 @@ from django.utils.crypto import constant_time_compare
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_http_methods, require_POST
 
+from webapp.accounts import limits
 from webapp.accounts.audit import record
 from webapp.accounts.models import User
 from webapp.library import bulk, bundle, tray_table
 from webapp.library.bulk import Done, Undo
 from webapp.library.choosing import MOST, SURE_UP_TO, BadChoice, Chosen, asked, choose
+from webapp.library.csv_answers import csv_answer
 from webapp.library.metadata import BadMetadata, Metadata
 from webapp.library.models import Collection, Image
 from webapp.library.views import signed_in
@@ -170,7 +172,8 @@ def _tell(request: HttpRequest, chosen: Chosen, done: Done, *, verb: str, target
         "undo": token,
         "back": _address_back(request),
     }
-    sentence = mark_safe(render_to_string("library/_changed.html", told, request).strip())  # noqa: S308  our own template
+    written = render_to_string("library/_changed.html", told, request)
+    sentence = mark_safe(written.strip())  # noqa: S308  our own template  # nosec B308 B703
     (messages.success if done.changed else messages.info)(request, sentence)
 
 
@@ -185,26 +188,27 @@ def _remember(request: HttpRequest, undo: Undo) -> str:
 
 @_on_chosen
 def export_csv(_: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
+    answer = csv_answer(tray_table.headings(chosen), tray_table.rows(chosen), name=_download_name(), user=user)
     record(user, "export-csv", images=[str(pk) for pk in chosen.ids])
-    response = HttpResponse(tray_table.table(chosen), content_type="text/csv; charset=utf-8")
-    return _attached(response, "csv")
+    return answer
 
 
 @_on_chosen
 def export_zip(request: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
+    limits.count("export", user)
     originals = request.POST.get("originals") == "yes" and bool(chosen.editable)
     told = [str(pk) for pk in chosen.to_change] if originals else []
     record(user, "export-zip", images=[str(pk) for pk in chosen.ids], originals=told)
     response = StreamingHttpResponse(bundle.stream(chosen, user=user, originals=originals), content_type="application/zip")
-    return _attached(response, "zip")
-
-
-def _attached(response: HttpResponseBase, ending: str) -> HttpResponseBase:
-    name = f"conchive-{timezone.localtime():%Y-%m-%d-%H%M}.{ending}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{_download_name()}.zip"'
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _download_name() -> str:
+    """Without its ending."""
+    return f"conchive-{timezone.localtime():%Y-%m-%d-%H%M}"
 
 
 # --- coming back ------------------------------------------------------------------------------------------------------

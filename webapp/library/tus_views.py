@@ -23,6 +23,7 @@ from django.urls import reverse
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
+from webapp.accounts import limits
 from webapp.accounts.audit import record
 from webapp.accounts.models import User
 from webapp.library import ingest, quotas, transfer
@@ -194,6 +195,9 @@ def answered(request: HttpRequest, work: Callable[[], HttpResponse]) -> HttpResp
             response = work()
         except Trouble as trouble:
             response = _trouble(trouble)
+        except limits.TooMany as many:
+            response = _trouble(Trouble(429, "too_many", str(many)))
+            response.headers["Retry-After"] = str(many.retry_after_s)
     response.headers["Tus-Resumable"] = VERSION
     response.headers.setdefault("Cache-Control", "no-store")
     return response

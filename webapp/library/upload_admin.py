@@ -22,6 +22,10 @@ from webapp.library.receipts import FILTERS
 from webapp.library.upload_actions import UploadActions
 from webapp.library.upload_page import UploadPage
 
+LACKING = (
+    "Your staff account lacks the permission “Can add upload”. An administrator can give it to you. "
+    "Editors of a collection upload from the collection’s own page as well."
+)
 COUNTED = {
     "ready": FILTERS["ready"],
     "open": FILTERS["running"] | FILTERS["pending"],
@@ -57,7 +61,7 @@ class UploadAdmin(UploadActions):
     ) -> HttpResponse:
         """Choose a collection, then the form: it is sent to the site's own addresses, which ask for the right again."""
         if not self.has_add_permission(request) or not isinstance(request.user, User):
-            raise PermissionDenied
+            raise PermissionDenied(LACKING)
         collections = Collection.objects.editable_by(request.user).select_related("team").order_by("team__name", "name")
         chosen = _chosen(collections, request.GET.get("collection", ""))
         told = {

@@ -69,10 +69,11 @@ export class DryRun {
     return this.#files.filter(({ verdict }) => look(verdict)[2]);
   }
 
-  show({ files: checked, rows_without_file: rows, files_without_row: alone }, { mayLeave }) {
+  show({ files: checked, rows_without_file: rows, rows_for_archives: later, files_without_row: alone }, { mayLeave }) {
     this.mayLeave = mayLeave;
     this.#files = checked.toSorted((a, b) => place(a.verdict) - place(b.verdict));
     if (this.#filter && !checked.some(({ verdict }) => verdict === this.#filter)) this.#filter = "";
+    this.#tellRowsLater(later ?? 0);
     this.#list("rows-alone", rows ?? [], ({ row, key }) => `Row ${count(row)}: ${key}`);
     this.#list("files-alone", alone ?? [], (name) => name);
     this.#drawChips();
@@ -137,6 +138,13 @@ export class DryRun {
       this.changed();
     });
     return button;
+  }
+
+  #tellRowsLater(n) {
+    const line = this.part.querySelector("[data-rows-later]");
+    line.hidden = !n;
+    const [rows, they] = n === 1 ? ["1 row of the table names", "It is"] : [`${count(n)} rows of the table name`, "They are"];
+    line.textContent = n ? `${rows} no chosen file. ${they} compared with the archive’s files when it is unpacked.` : "";
   }
 
   #list(name, all, words) {

@@ -14,7 +14,7 @@ export class Folders {
       this.path.value = "";
       look();
     });
-    this.path.addEventListener("change", look);
+    this.path.addEventListener("change", () => this.path.value !== this.lookedAt && look());
     this.path.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
@@ -29,6 +29,7 @@ export class Folders {
   }
 
   async look() {
+    this.lookedAt = this.path.value; // Enter has looked already when leaving the field says that it was changed
     const asked = new URLSearchParams(this.told);
     const { path, above, lines, unshown } = await ask(`${this.part.dataset.browse}?${asked}`);
     this.path.value = path;

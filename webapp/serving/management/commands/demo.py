@@ -25,7 +25,7 @@ class Command(BaseCommand):
         del arguments
         if not settings.CONCHIVE_DEMO:  # settings are read once, at start: so it starts itself again
             os.environ["CONCHIVE_DEMO"] = "true"
-            os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606  itself
+            os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606  itself  # nosec B606
         up.prepare(self.stdout.write)
         demo_archive.refuse_real_archives()
 

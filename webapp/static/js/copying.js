@@ -1,4 +1,4 @@
-// Copies a link that is shown once; where the browser gives no clipboard, it is selected to be copied by hand.
+// Copies what is shown once; where the browser gives no clipboard, it is selected to be copied by hand.
 for (const button of document.querySelectorAll("[data-copies]")) {
   const source = document.getElementById(button.dataset.copies);
   const words = button.querySelector("span");
