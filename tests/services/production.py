@@ -39,7 +39,6 @@ NEEDED = ("redis-server", "redis-cli", "nginx", "wget", "initdb", "setpriv")
 HEALTHY_WITHIN_S, ENDS_WITHIN_S = 120.0, 120.0
 RESTART_AFTER_S = 0.5
 LARGE_STYLE_BYTES = 2000  # compressing pays
-NOT_HERE = ("worker-gpu", "prometheus", "grafana")
 UNPRIVILEGED = ("--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
 SECRETS = ("SECRET_KEY_FILE", "DATABASE_PASSWORD_FILE", "REDIS_PASSWORD_FILE", "QDRANT_API_KEY_FILE")
 KILLED = -signal.SIGKILL
@@ -203,7 +202,7 @@ class Production:
         self._own()
         compose = read_compose(self.told | {"WEIGHTS": str(folder / "weights"), "IMPORT": str(folder / "import")})
         self.services = {
-            name: self._service(name, told) for name, told in compose["services"].items() if name not in NOT_HERE
+            name: self._service(name, told) for name, told in compose["services"].items() if "profiles" not in told
         }  # fmt: skip
         self._stopping = threading.Event()
         self._watching = threading.Thread(target=self._restart_what_ends, name="restarts", daemon=True)
@@ -224,9 +223,9 @@ class Production:
         command = told.get("command") or (image.command if image else [])
         return Service(
             name=name,
-            command=self._here(name, list(command)),
+            command=self._here(name, self._all_placed(list(command), name)),
             environment=self._surroundings(name, inside),
-            health=self._health(told.get("healthcheck", {})),
+            health=self._health(told.get("healthcheck", {}), name),
             needs={each: how["condition"] for each, how in told.get("depends_on", {}).items()},
             restarts=told.get("restart") == "unless-stopped",
             user=POSTGRES_USER if name == "postgres" else site_user(),
@@ -244,8 +243,9 @@ class Production:
         ours = {"PATH": os.pathsep.join(programs), "PYTHONPATH": str(ROOT), "HOSTNAME": socket.gethostname()}
         postgres = {"PGHOST": "127.0.0.1", "PGPORT": str(self.ports["postgres"])} if name == "postgres" else {}
         qdrant = {"QDRANT__SERVICE__HTTP_PORT": str(self.ports["qdrant"])} if name == "qdrant" else {}
-        site = {"QDRANT_GRPC_PORT": "0"} if "QDRANT_URL" in inside else {}  # the stand-in speaks REST alone
-        return {key: self._placed(value) for key, value in inside.items()} | ours | postgres | qdrant | site
+        # the stand-in speaks REST alone; and every container has a port 9100 of its own
+        site = {"QDRANT_GRPC_PORT": "0", "METRICS_PORT": str(free_port())} if "QDRANT_URL" in inside else {}
+        return {key: self._placed(value, name) for key, value in inside.items()} | ours | postgres | qdrant | site
 
     def _here(self, name: str, command: list[str]) -> list[str]:
         """What differs because the images' own programs are not here."""
@@ -255,46 +255,57 @@ class Production:
             return ["postgres", "-D", str(folder / "db"), "-p", str(port), *(f"--{key}={each}" for key, each in options.items())]
         if name == "qdrant":
             serving = f"exec {sys.executable} -m tests.standins.qdrant"
-            return ["sh", "-c", self._placed('QDRANT__SERVICE__API_KEY="$(cat /run/conchive/qdrant_api_key)" ') + serving]
+            return ["sh", "-c", self._placed('QDRANT__SERVICE__API_KEY="$(cat /run/conchive/qdrant_api_key)" ', name) + serving]
         if name == "proxy":
             as_root = "user root;" if os.geteuid() == 0 and site_user() == "0" else ""
             return ["nginx", "-e", "/dev/stderr", "-c", str(self._nginx()), "-g", f"daemon off; {as_root}"]
-        placed = [self._placed(each) for each in command]
         if name == "redis":
-            return [
-                *placed[:-1],
-                f"{placed[-1].rstrip()} --bind 127.0.0.1 --port {self.ports['redis']} --dir {self.folder / 'tmp'}",
-            ]
+            options = f"--bind 127.0.0.1 --port {self.ports['redis']} --dir {self._temporary(name)}"
+            return [*command[:-1], f"{command[-1].rstrip()} {options}"]
         if name == "web":
-            return [{"0.0.0.0": "127.0.0.1", "8000": str(self.ports["web"])}.get(each, each) for each in placed]  # noqa: S104
-        return placed
+            return [{"0.0.0.0": "127.0.0.1", "8000": str(self.ports["web"])}.get(each, each) for each in command]  # noqa: S104
+        return command
 
     def _nginx(self) -> Path:
         """docker/nginx.conf for Debian's nginx, which is older than the image's: no `http2 on` before 1.25."""
-        text = self._placed((ROOT / "docker" / "nginx.conf").read_text(encoding="utf-8"))
+        text = self._placed((ROOT / "docker" / "nginx.conf").read_text(encoding="utf-8"), "proxy")
         text = text.replace("listen 8080;", f"listen 127.0.0.1:{self.ports['http']};")
         text = text.replace("listen 8443 ssl;", f"listen 127.0.0.1:{self.ports['https']} ssl http2;").replace("http2 on;", "")
         written = self.folder / "nginx.conf"
         written.write_text(text, encoding="utf-8")
         return written
 
-    def _health(self, told: Mapping[str, Any]) -> list[str]:
+    def _health(self, told: Mapping[str, Any], name: str) -> list[str]:
         kind, *rest = told.get("test", ["NONE"])
         command = ["sh", "-c", *rest] if kind == "CMD-SHELL" else rest if kind == "CMD" else []
-        return [self._placed(each).replace("redis-cli", f"redis-cli -p {self.ports['redis']}") for each in command]
+        here = self._all_placed(list(command), name)
+        return [each.replace("redis-cli", f"redis-cli -p {self.ports['redis']}") for each in here]
 
-    def _placed(self, text: str) -> str:
+    def _all_placed(self, texts: list[str], name: str) -> list[str]:
+        return [self._placed(text, name) for text in texts]
+
+    def _placed(self, text: str, name: str) -> str:
         """``text`` with the folders and addresses of this machine, in one pass: what is put in is not looked at again."""
         places = {r"(?<![\w.])/run/conchive": str(self.folder / "secrets"), r"(?<!\w)/data\b": str(self.folder / "data")}
-        places |= {r"(?<!\w)/tmp\b": str(self.folder / "tmp"), r"/qdrant/storage": str(self.folder / "qdrant")}
+        places |= {r"(?<!\w)/tmp\b": str(self._temporary(name)), r"/qdrant/storage": str(self.folder / "qdrant")}
         places |= {r"(?<!\w)/import\b": str(self.folder / "import")}
-        for name, port in {"postgres": 5432, "redis": 6379, "qdrant": 6333, "web": 8000}.items():
-            places[rf"(?<=[/@ ]){name}:{port}\b"] = places[rf"127\.0\.0\.1[:/]{port}\b"] = f"127.0.0.1:{self.ports[name]}"
+        for service, port in {"postgres": 5432, "redis": 6379, "qdrant": 6333, "web": 8000}.items():
+            here = f"127.0.0.1:{self.ports[service]}"
+            places[rf"(?<=[/@ ]){service}:{port}\b"] = places[rf"127\.0\.0\.1[:/]{port}\b"] = here
         places[r"127\.0\.0\.1:8443"] = f"127.0.0.1:{self.ports['https']}"
         pattern = re.compile("|".join(f"({each})" for each in places))
         new = list(places.values())
         placed = pattern.sub(lambda found: new[(found.lastindex or 1) - 1], text)
         return placed.replace(f"/dev/tcp/127.0.0.1:{self.ports['qdrant']}", f"/dev/tcp/127.0.0.1/{self.ports['qdrant']}")
+
+    def _temporary(self, name: str) -> Path:
+        """Every container has a /tmp of its own."""
+        folder = self.folder / "tmp" / name
+        if not folder.exists():
+            folder.mkdir()
+            if os.geteuid() == 0:
+                os.chown(folder, int(site_user()), int(site_user()))
+        return folder
 
     # --- start, stop --------------------------------------------------------------------------------------------------------
 

@@ -89,8 +89,6 @@ def test_every_volume_is_declared_or_a_folder_of_this_machine(name):
 
 def test_every_file_that_is_mounted_is_there():
     for name, told in SERVICES.items():
-        if "profiles" in told:
-            continue
         for mount in told.get("volumes", []):
             if mount.startswith("./docker/"):
                 assert (ROOT / mount.split(":")[0]).exists(), (name, mount)

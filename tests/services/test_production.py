@@ -167,6 +167,17 @@ def test_what_the_inside_tells_is_not_told_outside(archive, path):
     assert "nginx" in answer.text  # the proxy's own: nothing was asked
 
 
+def test_inside_every_part_is_ready_and_metrics_are_for_who_has_the_token(archive):
+    inside = f"http://127.0.0.1:{archive.site.ports['web']}"
+    ready = httpx.get(f"{inside}/readyz", timeout=30.0)
+    assert (ready.status_code, ready.json()["ok"]) == (200, True), ready.text
+    assert httpx.get(f"{inside}/metrics").status_code == 404
+    known = {"Authorization": f"Bearer {archive.site.secret('metrics_token')}"}
+    told = httpx.get(f"{inside}/metrics", headers=known, timeout=30.0)
+    assert told.status_code == 200
+    assert "conchive_" in told.text
+
+
 def test_static_files_are_compressed_and_kept_for_ever(archive):
     page = archive.alice.get("/")
     styles = [archive.alice.get(each) for each in links_to(page.text, r"/static/[^\"]+\.css")]
