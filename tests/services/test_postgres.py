@@ -1,10 +1,11 @@
-"""The site on PostgreSQL: some of each file of its own tests, run again on it. A new file joins by itself."""
+"""The site on PostgreSQL: its own tests, run again on it: some files to their end, some tests of each other one."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.services.services import ROOT, address, run
+from tests.services.spread import WHOLE
 
 # Dear, and of other things than what a database answers: what is decoded, encrypted, read or started.
 ELSEWHERE = {
@@ -22,8 +23,8 @@ ELSEWHERE = {
 FOLDER = ROOT / "tests" / "webapp"
 
 
-def test_the_files_left_out_are_there():
-    assert sorted(name for name in ELSEWHERE if not (FOLDER / name).is_file()) == []
+def test_the_files_that_are_named_are_there():
+    assert sorted(name for name in ELSEWHERE | WHOLE if not (FOLDER / name).is_file()) == []
 
 
 @pytest.mark.timeout(900)
