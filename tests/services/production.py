@@ -260,8 +260,8 @@ class Production:
             as_root = "user root;" if os.geteuid() == 0 and site_user() == "0" else ""
             return ["nginx", "-e", "/dev/stderr", "-c", str(self._nginx()), "-g", f"daemon off; {as_root}"]
         if name == "redis":
-            options = f"--bind 127.0.0.1 --port {self.ports['redis']} --dir {self._temporary(name)}"
-            return [*command[:-1], f"{command[-1].rstrip()} {options}"]
+            added = f"--bind 127.0.0.1 --port {self.ports['redis']} --dir {self._temporary(name)}"
+            return [*command[:-1], f"{command[-1].rstrip()} {added}"]
         if name == "web":
             return [{"0.0.0.0": "127.0.0.1", "8000": str(self.ports["web"])}.get(each, each) for each in command]  # noqa: S104
         return command

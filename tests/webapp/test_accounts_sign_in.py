@@ -230,8 +230,8 @@ def test_staff_do_not_become_somebody_else_by_the_admins_door(client, admin_user
 
 def test_the_way_through_the_admins_door_is_kept(client, admin_user):
     led = client.get("/admin/accounts/team/")["Location"]
-    asked = client.get(led)["Location"]
-    answer = client.post(asked, {"username": "admin", "password": "password", "next": "/admin/accounts/team/"})
+    assert led == "/sign-in?next=/admin/accounts/team/"
+    answer = client.post(led, {"username": "admin", "password": "password", "next": "/admin/accounts/team/"})
     assert answer["Location"] == "/admin/accounts/team/"
 
 
