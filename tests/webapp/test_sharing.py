@@ -38,10 +38,13 @@ def told(answer) -> str:
     return str(answer.content.decode())
 
 
+DRAWN_ANEW = {"Content-Length", "X-Request-ID"}
+
+
 def plain(answer) -> tuple[int, str, dict[str, str]]:
-    """All that an answer says, without the form token that is drawn anew for every page."""
+    """All that an answer says, without the form token and the request's id, which are drawn anew for every page."""
     body = re.sub(r'(csrfmiddlewaretoken" value="|X-CSRFToken": ")[A-Za-z0-9]{64}', r"\1", told(answer))
-    return answer.status_code, body, {name: value for name, value in answer.items() if name != "Content-Length"}
+    return answer.status_code, body, {name: value for name, value in answer.items() if name not in DRAWN_ANEW}
 
 
 @pytest.fixture
