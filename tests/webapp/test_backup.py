@@ -110,6 +110,16 @@ def test_force_sets_aside_what_was_there(site, tmp_path):
     assert len([file for path in aside if path.name == "originals" for file in path.rglob("*") if file.is_file()]) == 2
 
 
+def test_a_database_that_cannot_be_read_is_set_aside_and_not_lost(site, tmp_path):
+    back = elsewhere(site, tmp_path)
+    back.data.mkdir()
+    (back.data / "conchive.sqlite3").write_bytes(b"no database at all" * 1000)
+    assert "cannot be read" in back.manage("restore", str(back.backups), status=1)
+    told = back.restore("--force")
+    assert told["verify"]["clean"] is True
+    assert Path(told["set_aside"][0]).read_bytes().startswith(b"no database at all")
+
+
 def damaged(site: Rehearsal, folder: Path) -> Path:
     return without_snapshots(newest(site), folder / "damaged")
 

@@ -11,7 +11,7 @@ from typing import Any
 from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import RedisError
 
@@ -97,15 +97,22 @@ def _workers() -> list[str]:
 
 def occupied() -> str:
     """What this site has, in words; "" where it is empty. Migrations that were applied are nothing."""
-    found = {"users": 0, "collections": 0, "images": 0}
-    if Image._meta.db_table in connection.introspection.table_names():
-        found = {
-            "users": User.objects.exclude(username=operator.NAME).count(),
-            "collections": Collection.objects.count(),
-            "images": Image.objects.count(),
-        }
+    try:
+        found = _rows()
+    except DatabaseError:  # whatever it holds is somebody's
+        return "a database that cannot be read"
     found["files"] = int(any(True for kind in copying.KINDS for _ in files.listed(kind)))
     return ", ".join(name if name == "files" else f"{n} {name}" for name, n in found.items() if n)
+
+
+def _rows() -> dict[str, int]:
+    if Image._meta.db_table not in connection.introspection.table_names():
+        return {}
+    return {
+        "users": User.objects.exclude(username=operator.NAME).count(),
+        "collections": Collection.objects.count(),
+        "images": Image.objects.count(),
+    }
 
 
 # --- the parts --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from webapp import wiring
 from webapp.library.management.telling import one_sentence, print_json
@@ -14,6 +15,7 @@ from webapp.library.quotas import size
 from webapp.operating.backup import BackupUnusable, Made, back_up
 from webapp.operating.backup.databases import DatabaseFailed
 from webapp.operating.management.bars import bars
+from webapp.unlogged import told
 
 
 class Command(BaseCommand):
@@ -41,6 +43,8 @@ def _made(folder: Path, *, index: bool, keep: int) -> Made:
             return back_up(folder, with_index=index, keep=keep, progress=progress)
     except (BackupUnusable, DatabaseFailed) as exc:
         raise CommandError(str(exc)) from exc
+    except DatabaseError as exc:
+        raise CommandError(f"The database cannot be used: {told(exc)}.") from exc
     except OSError as exc:
         raise CommandError(f"{exc.filename or folder}: {exc.strerror}.") from exc
     finally:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from webapp import wiring
 from webapp.library.management.telling import one_sentence, print_json
 from webapp.operating.backup import BackupUnusable, Restored, SiteInUse, restore
 from webapp.operating.backup.databases import DatabaseFailed
 from webapp.operating.management.bars import bars
+from webapp.unlogged import told
 
 AGAIN = "The site is incomplete now: put that right and run the command again with --force."
 
@@ -55,6 +57,8 @@ def _done(folder: Path, *, force: bool) -> Restored:
         raise CommandError(str(exc)) from exc
     except DatabaseFailed as exc:
         raise CommandError(f"{exc} {AGAIN}") from exc
+    except DatabaseError as exc:
+        raise CommandError(f"The database cannot be used: {told(exc)}.") from exc
     except OSError as exc:
         raise CommandError(f"{exc.filename or folder}: {exc.strerror}. {AGAIN}") from exc
     finally:
