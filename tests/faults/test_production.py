@@ -31,6 +31,7 @@ DISK_BYTES = 512 * 2**20
 QUICK = {"LEASE_S": "20", "DECODE_TIMEOUT_S": "5", "RATE_API": "", "RATE_UPLOAD": "", "RATE_SEARCH": ""}
 POISON = {"PYTHONPATH": f"{HERE / 'poison'}:{HERE.parents[1]}", "POISONED_DECODER": "1"}
 SEARCH_ANSWERS_WITHIN_S = 5.0
+HUNG_ANSWERS_WITHIN_S = 15.0  # what is asked of Redis on the way each has its own seconds
 
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(7200 if FULL else 900)]
 
@@ -224,6 +225,18 @@ def test_without_redis_files_are_taken_and_found_by_images(rig):
     assert by_image.status_code == 200
     assert set(ledger.statuses) == {"200", "201"}, ledger.statuses
     rig.note("redis_down", ledger, search_answered_s=round(seconds, 1))
+
+
+def test_redis_may_hang(rig):
+    redis_service, ledger = rig.site.services["redis"], rig.ledger(20, 100)
+    with held_up(redis_service):
+        ledger.send()
+        status, seconds = rig.searches("another question that nobody has asked before")
+        time.sleep(times(5, 60))
+    assert status == 503
+    assert seconds < HUNG_ANSWERS_WITHIN_S
+    assert set(ledger.statuses) == {"200", "201"}, ledger.statuses
+    rig.note("redis_hung", ledger, search_answered_s=round(seconds, 1))
 
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from embedder import Encoder, Sandbox
 from embedder.fake import FakeEncoder
 from webapp import wiring
 from webapp.accounts.models import Membership, Role, Team, User
-from webapp.library import ingest, pixels, working
+from webapp.library import ingest, pixels, sending, working
 from webapp.library.identity_defaults import DEFAULTS
 from webapp.library.metadata import Metadata
 from webapp.library.models import Collection, IdentityPattern, Image, Upload, UploadItem, Visibility
@@ -68,6 +68,7 @@ def data_folder(settings, monkeypatch, quick_folder: Path, sandbox: Sandbox) -> 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     wiring.forget()
     pixels.forget_held()
+    sending.forget_outage()
     monkeypatch.setattr(wiring, "get_sandbox", lambda: sandbox)  # not forgotten with the rest: that would close it for all
     cache.clear()
     yield settings.CONCHIVE_DATA

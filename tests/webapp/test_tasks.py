@@ -6,6 +6,7 @@ from itertools import count
 from types import SimpleNamespace
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from tests.webapp.conftest import picture, stored
 from tests.webapp.test_settings import PRODUCTION, started
@@ -86,6 +87,23 @@ def test_one_image_of_many_tiles_may_take_an_encoder_longer_than_other_work(sett
     for task in (tasks.embed, tasks.embed_texts, tasks.settle):
         assert task.time_limit == tasks.ENCODING_S
     assert tasks.prepare.time_limit is None  # the site's own
+
+
+def test_a_broker_that_did_not_answer_is_left_alone_for_a_while(monkeypatch):
+    asked: list[object] = []
+
+    def away(*_, **__):
+        asked.append(1)
+        raise OperationalError("away")
+
+    monkeypatch.setattr(tasks.publish, "apply_async", away)
+    now = 0.0
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: now))
+    assert [sending.hint(tasks.publish) for _ in range(3)] == [False] * 3
+    assert len(asked) == 1
+    now = sending.PAUSE_S
+    sending.hint(tasks.publish)
+    assert len(asked) == 2
 
 
 def test_a_broker_that_is_away_holds_up_nobody_who_sends(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from celery.app.task import Task
 
 log = logging.getLogger(__name__)
+
+PAUSE_S = 5.0  # after a broker that did not answer: one that hangs costs whoever asks it seconds
+_PAUSED_UNTIL = {"broker": 0.0}
 
 
 def send_prepare(images: Iterable[UUID]) -> None:
@@ -59,12 +63,20 @@ def hint(task: Task[Any, Any], *arguments: object, queue: str | None = None) -> 
     """To the task's own queue where none is named. False where the broker is away: an upload is accepted all the same, and
     reconcile finds it.
     """
+    if time.monotonic() < _PAUSED_UNTIL["broker"]:
+        return False
     try:
         task.apply_async(arguments, retry=False, queue=queue)  # type: ignore[arg-type]  # None: the task's own
     except OperationalError as exc:
+        _PAUSED_UNTIL["broker"] = time.monotonic() + PAUSE_S
         log.warning("the queue does not take messages (%s); reconcile will find the work", exc)
         return False
     return True
+
+
+def forget_outage() -> None:
+    """The broker is asked again at once: between tests."""
+    _PAUSED_UNTIL["broker"] = 0.0
 
 
 def _texts(images: Iterable[UUID]) -> list[str]:
