@@ -1,7 +1,7 @@
 """Everything of the production site that can break, broken while images come in: every promise is kept, and nobody has to act.
 
-Only where it is asked for: `FAULTS=short` is a round of some ten minutes; `FAULTS=full`, or `make faults`, does each as often and as
-long as docs/operations/faults.md says, and writes down what was measured. Random choices follow a seed.
+Only where it is asked for: `FAULTS=short` is a round of some ten minutes; `FAULTS=full`, or `make faults`, does each as often and
+as long as docs/operations/faults.md says, and writes down what was measured. Random choices follow a seed.
 """
 
 from __future__ import annotations
