@@ -13,14 +13,16 @@ if find_spec("playwright") is None or find_spec("axe_playwright_python") is None
 
 from playwright.sync_api import Locator, Page, expect  # noqa: E402
 
-from tests.end_to_end.lab import field, packed, seen  # noqa: E402
+from tests.end_to_end.lab import TEAM, field, packed, seen  # noqa: E402
 
 
 def share_form(page: Page, words: str) -> Locator:
     """Of the search for ``words``, opened by the button above its results."""
     page.goto(f"/?q={words}")
     page.get_by_role("link", name="Share", exact=True).first.click()
-    return page.get_by_role("dialog")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Who may open it").select_option(label=f"Everybody in {TEAM}")  # others may have made more teams
+    return dialog
 
 
 def link_made(dialog: Locator, page: Page) -> str:
