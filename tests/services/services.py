@@ -29,7 +29,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         env=surroundings(folder, **environment),
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1700,
         check=False,
     )
 

@@ -28,7 +28,7 @@ def test_the_files_that_are_named_are_there():
     assert sorted(name for name in ELSEWHERE | WHOLE if not (FOLDER / name).is_file()) == []
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_sites_tests_pass_on_postgresql(tmp_path):
     database = address("TEST_DATABASE_URL", "PostgreSQL")
     files = [str(path) for path in sorted(FOLDER.glob("test_*.py")) if path.name not in ELSEWHERE]
