@@ -86,7 +86,7 @@ def at_once(user: User) -> Iterator[None]:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The client's address as the server sees it; behind a proxy, the server is told to trust that proxy's header."""
+    """The visitor's, as this process sees it, or as proxied.py was told to believe it."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 

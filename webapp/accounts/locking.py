@@ -21,6 +21,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from webapp.accounts import limits
 from webapp.accounts.models import User
 from webapp.accounts.passwords import person_by
 
@@ -30,9 +31,8 @@ Credentials = dict[str, Any]
 
 def address_of(request: HttpRequest) -> str | None:
     """None for what is no network address, such as a socket in the file system."""
-    told = str(request.META.get("REMOTE_ADDR", ""))
     try:
-        return str(ipaddress.ip_address(told))
+        return str(ipaddress.ip_address(limits.address_of(request)))
     except ValueError:
         return None
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import Role, Team, User
 from webapp.explore import saving
 from webapp.library import shelves
@@ -18,7 +19,7 @@ from webapp.library.coverage import Coverage, coverage, failures
 from webapp.library.meters import Segment, segments
 from webapp.library.models import Collection, Image
 from webapp.library.recent import recent_uploads
-from webapp.library.views import COLLECTIONS_A_PAGE, signed_in
+from webapp.library.views import COLLECTIONS_A_PAGE
 
 SAVED_SHOWN = 6
 REASONS_SHOWN = 6

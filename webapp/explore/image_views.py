@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.explore.neighbours import neighbours
 from webapp.explore.pictured import visible_image
@@ -19,7 +20,6 @@ from webapp.library import editing
 from webapp.library.image_views import revision_seen
 from webapp.library.metadata import BadMetadata
 from webapp.library.models import Image, ImageChange
-from webapp.library.views import signed_in
 from webapp.outages import Outage
 
 OUTAGE_RETRIED = 503

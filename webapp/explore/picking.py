@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.explore import addresses
 from webapp.explore.addresses import Address
 from webapp.library.models import Image
 from webapp.library.models.images import ImageQuerySet
-from webapp.library.views import signed_in
 
 SHOWN = 24
 LONGEST = 80  # characters of the word looked for

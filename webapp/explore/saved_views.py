@@ -12,11 +12,11 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.explore import saving, watch_views, watching
 from webapp.explore.asking import BadQuery
 from webapp.explore.forms import RenameSearch, SaveSearch
 from webapp.explore.models import SavedQuery
-from webapp.library.views import signed_in
 
 A_PAGE = 40
 

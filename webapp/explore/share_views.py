@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.explore import saving, sharing
 from webapp.explore.asking import MOST_JUDGED, BadQuery
@@ -20,7 +21,6 @@ from webapp.explore.encoding import PictureRefused
 from webapp.explore.models import SavedQuery, ShareLink
 from webapp.explore.share_forms import ExtendLink, ShareSearch
 from webapp.library.choosing import BadChoice, asked, choose
-from webapp.library.views import signed_in
 
 A_PAGE = 40
 

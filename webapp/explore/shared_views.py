@@ -17,13 +17,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from webapp.accounts import limits
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.accounts.tokens import digest
 from webapp.explore import frozen, guests, saving, sharing
 from webapp.explore.guest_views import let_in
 from webapp.explore.models import LinkMode
 from webapp.explore.shown_link import Shared
-from webapp.library.views import signed_in
 
 
 @login_not_required

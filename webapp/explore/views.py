@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.explore import addresses, archive, pictures, stages, watching
 from webapp.explore.addresses import Address
 from webapp.explore.asking import LONGEST_CONCEPT, BadQuery
@@ -24,7 +25,6 @@ from webapp.explore.shown_link import shared_by
 from webapp.library.coverage import coverage
 from webapp.library.models import Image, TermKind
 from webapp.library.sent_files import private, unchanged
-from webapp.library.views import signed_in
 
 NEWEST_SHOWN = 12
 EXAMPLES = ("brown stained nuclei", "glands with goblet cells", "adipose tissue", "lymphocytes", "keratin pearls")

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.explore import saving, watching
 from webapp.explore.models import SavedQuery, Watch
-from webapp.library.views import signed_in
 from webapp.requests import redirect_back, uuid_of
 
 

@@ -23,6 +23,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import jobs, keeping_older
 from webapp.library.deciding import Decided, Decision, NotDone, decide, take_back
@@ -30,7 +31,6 @@ from webapp.library.duplicate_pages import LISTS, PairPage, pair_page
 from webapp.library.duplicates import Link, counts, links
 from webapp.library.models import Collection, Image, Job, Likeness
 from webapp.library.slicing import slices
-from webapp.library.views import signed_in
 
 UNDO = "duplicates_undo"  # in the session: the last decision alone
 KINDS = ("near", "keep-older")

@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.library.field_rules import CLOSABLE
 from webapp.library.models import Collection, FieldDefinition
 from webapp.library.table_forms import UNITS, DefineField
-from webapp.library.views import signed_in
 
 
 @require_safe

@@ -20,13 +20,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import duplicates, editing, paging, portrait
 from webapp.library.editing import EditedMeanwhile
 from webapp.library.history import history
 from webapp.library.metadata import BadMetadata
 from webapp.library.models import Image, ImageChange, Term, Vocabulary
-from webapp.library.views import signed_in
 
 P = ParamSpec("P")
 

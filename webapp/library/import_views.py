@@ -14,13 +14,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import announcing, importing
 from webapp.library.forms import UploadDefaults
 from webapp.library.models import Collection
 from webapp.library.sent_table import UNNAMED
 from webapp.library.upload_page import UploadPage
-from webapp.library.views import signed_in
 
 GONE = "There is no such folder or file, or it is not one that may be taken in."
 

@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.library import bulk_jobs, job_pages, jobs
 from webapp.library.csv_answers import report_answer
 from webapp.library.models import Collection, Job
 from webapp.library.receipt_views import LAST
-from webapp.library.views import signed_in
 from webapp.requests import redirect_back
 
 JOBS_A_PAGE = 30

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import bulk_jobs, cancelling, receipts
 from webapp.library.archives import ending
@@ -20,7 +21,6 @@ from webapp.library.bulk_jobs import Which
 from webapp.library.csv_answers import csv_answer, errors_answer
 from webapp.library.models import Collection, Upload
 from webapp.library.receipt_pages import Asked, ReceiptPage, lines_page, parents, unsent
-from webapp.library.views import signed_in
 
 LAST = 286  # htmx takes it as the last answer and stops asking
 

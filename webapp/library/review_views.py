@@ -15,11 +15,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import review, trash
 from webapp.library.models import Collection, Image, ItemState, Upload, UploadItem
 from webapp.library.review import Narrowing
-from webapp.library.views import signed_in
 from webapp.requests import uuid_of
 
 STRIP = 41  # thumbnails: the image's own, and as many on each side

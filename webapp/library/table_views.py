@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from webapp.accounts.caller import signed_in
 from webapp.library import jobs, table_drafts, table_import, table_plan
 from webapp.library.csv_answers import errors_answer
 from webapp.library.job_views import ENDED
@@ -23,7 +24,6 @@ from webapp.library.receipt_views import LAST
 from webapp.library.table_drafts import Draft
 from webapp.library.table_forms import HowItIsRead, TableFile
 from webapp.library.tables import BadTable, Mapping, Sheet, guessed, mapping_for, validated
-from webapp.library.views import signed_in
 
 DRAFTS = "tables"  # in the session: the tables that it has sent and not imported, number -> collection
 MOST_DRAFTS = 5

@@ -7,8 +7,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from webapp.accounts.caller import signed_in
 from webapp.library import terms as asking
-from webapp.library.views import signed_in
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

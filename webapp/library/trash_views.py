@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import bulk_jobs, trash
 from webapp.library.bulk_jobs import Which
@@ -21,7 +22,7 @@ from webapp.library.choosing import MOST, asked
 from webapp.library.models import Collection, Image
 from webapp.library.models.images import ImageQuerySet
 from webapp.library.shelves import Tab
-from webapp.library.views import IMAGES_A_PAGE, signed_in
+from webapp.library.views import IMAGES_A_PAGE
 
 WORD = "delete"  # typed before anything goes for good
 

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from webapp.accounts import limits
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import bulk, bundle, tray_table
 from webapp.library.bulk import Done, Undo
@@ -28,7 +29,6 @@ from webapp.library.choosing import MOST, SURE_UP_TO, BadChoice, Chosen, asked, 
 from webapp.library.csv_answers import csv_answer
 from webapp.library.metadata import BadMetadata, Metadata
 from webapp.library.models import Collection, Image
-from webapp.library.views import signed_in
 from webapp.requests import address_back, uuid_of
 
 UNDO = "tray_undo"  # in the session: the last change alone

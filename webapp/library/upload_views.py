@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webapp.accounts.audit import record
+from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import announcing, checking, quotas
 from webapp.library.forms import UploadDefaults
@@ -23,7 +24,6 @@ from webapp.library.sent_table import UNNAMED, SentTable
 from webapp.library.tables import BadTable
 from webapp.library.tus_views import status_of
 from webapp.library.upload_page import UploadPage
-from webapp.library.views import signed_in
 
 WITH = ("upload__collection__team", "upload__user")  # what accept() asks of an item
 

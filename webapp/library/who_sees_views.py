@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from webapp.accounts import rights
+from webapp.accounts.caller import signed_in
 from webapp.library import who_sees
-from webapp.library.views import signed_in
 
 
 @require_safe
