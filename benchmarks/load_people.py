@@ -25,14 +25,14 @@ NUMBERS = count()
 ANSWERS: dict[str, list[tuple[float, int]]] = defaultdict(list)
 
 
-@events.request.add_listener  # type: ignore[untyped-decorator]
+@events.request.add_listener
 def note(name: str, response_time: float, response: Any, exception: Any, **_: Any) -> None:
     """Status 0: the connection failed."""
     status = getattr(response, "status_code", 0) or 0
     ANSWERS[name].append((round(response_time / 1000, 4), 0 if exception is not None and not status else status))
 
 
-@events.quitting.add_listener  # type: ignore[untyped-decorator]
+@events.quitting.add_listener
 def write(**_: Any) -> None:
     Path(os.environ["LOAD_RESULTS"]).write_text(json.dumps(ANSWERS), encoding="utf-8")
 
