@@ -219,6 +219,11 @@ def broken_index(monkeypatch):
             made.close()  # type: ignore[attr-defined]
 
 
+def told(answer: Any) -> str:
+    """What a page says, as HTML."""
+    return str(answer.content.decode())
+
+
 @pytest.fixture
 def signed_in(client):
     """signed_in(user) -> a test client that ``user`` has signed in with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.webapp.conftest import run_tasks
+from tests.webapp.conftest import run_tasks, told
 from webapp.explore.neighbours import neighbours
 from webapp.explore.seeing import seen
 from webapp.explore.vocabularies import add_terms, create_vocabulary
@@ -13,10 +13,6 @@ from webapp.library.models import Image, TermKind, Visibility, Vocabulary
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def fresh(image: Image) -> Image:

@@ -7,17 +7,13 @@ from importlib import import_module
 
 import pytest
 
-from tests.webapp.conftest import run_tasks
+from tests.webapp.conftest import run_tasks, told
 from webapp.accounts.models import User
 from webapp.library import job_pages, jobs, trash
 from webapp.library.bulk_jobs import Which
 from webapp.library.models import Image, Job, JobState, State
 
 pytestmark = pytest.mark.django_db
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def these(*images: Image):

@@ -6,16 +6,12 @@ import uuid
 
 import pytest
 
-from tests.webapp.conftest import added, run_tasks
+from tests.webapp.conftest import added, run_tasks, told
 from webapp.library.models import Collection, State, Visibility
 
 pytestmark = pytest.mark.django_db
 
 CHANGES = {"name": "New name", "description": "", "visibility": "team"}
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def test_the_page_lists_what_one_may_see_with_counts(signed_in, bob, make_image, collection, foreign_collection):

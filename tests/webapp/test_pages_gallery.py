@@ -11,7 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 
 from search import Calibration
-from tests.webapp.test_pages_search import _pages_of, hits, told
+from tests.webapp.conftest import told
+from tests.webapp.test_pages_search import _pages_of, hits
 from webapp.explore import pictures, stages, views
 from webapp.explore.encoding import encode_query
 from webapp.explore.queries import HitView

@@ -7,13 +7,9 @@ import uuid
 
 import pytest
 
-from tests.webapp.conftest import added, run_tasks
+from tests.webapp.conftest import added, run_tasks, told
 
 pytestmark = pytest.mark.django_db
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def test_the_page_tells_what_is_known(signed_in, bob, make_image):

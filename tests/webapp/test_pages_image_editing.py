@@ -8,15 +8,12 @@ import uuid
 
 import pytest
 
+from tests.webapp.conftest import told
 from webapp.library import editing
 from webapp.library.models import Image, Visibility
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def plain(answer) -> str:

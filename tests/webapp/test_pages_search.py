@@ -10,15 +10,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from tests.webapp.conftest import picture
+from tests.webapp.conftest import picture, told
 from webapp.explore import addresses, pictures, views
 from webapp.explore.models import QueryPicture
 
 pytestmark = pytest.mark.django_db
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def hits(answer) -> list[str]:

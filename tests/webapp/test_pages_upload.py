@@ -7,14 +7,10 @@ import json
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from tests.webapp.conftest import picture, run_tasks
+from tests.webapp.conftest import picture, run_tasks, told
 from webapp.library.models import Image, Upload, UploadItem
 
 pytestmark = pytest.mark.django_db
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def file(name: str, data: bytes) -> SimpleUploadedFile:

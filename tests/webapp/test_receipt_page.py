@@ -11,7 +11,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from tests.webapp.conftest import add, picture, run_tasks
+from tests.webapp.conftest import add, picture, run_tasks, told
 from webapp.accounts.models import ApiToken
 from webapp.library import jobs, receipt_pages, receipts
 from webapp.library.models import Image, Job, JobState, State, Upload, UploadItem
@@ -22,10 +22,6 @@ pytestmark = pytest.mark.django_db
 
 PAGES = ("", "/state", "/lines", "/parents", "/actions", "/failures.csv", "/errors.csv")
 ACTIONS = ("cancel", "retry", "reembed", "move", "trash")
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def table(answer) -> list[list[str]]:

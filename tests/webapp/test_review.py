@@ -8,7 +8,7 @@ from zlib import crc32
 import pytest
 from django.test import Client
 
-from tests.webapp.conftest import add, picture, run_tasks
+from tests.webapp.conftest import add, picture, run_tasks, told
 from tests.webapp.test_trash import points_of
 from webapp.accounts.models import ApiToken, AuditEvent, User
 from webapp.explore.status import status
@@ -20,10 +20,6 @@ from webapp.library.receipts import receipt
 
 pytestmark = pytest.mark.usefixtures("patterns")
 NAME = "Doe^Jane/MRN00417.png"
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 @pytest.fixture

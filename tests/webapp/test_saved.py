@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from embedder.fake import FakeEncoder
-from tests.webapp.conftest import picture
+from tests.webapp.conftest import picture, told
 from webapp.accounts.models import AuditEvent, Membership
 from webapp.explore import saving
 from webapp.explore.asking import BadQuery, SearchQuery
@@ -16,10 +16,6 @@ from webapp.explore.models import QueryPicture, SavedQuery
 from webapp.explore.queries import search
 
 pytestmark = pytest.mark.django_db
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from django.http import Http404
 from django.test import Client
 from django.utils import timezone
 
-from tests.webapp.conftest import picture
+from tests.webapp.conftest import picture, told
 from webapp.accounts import limits
 from webapp.accounts.models import ApiToken, AuditEvent, Membership, Role, Team, User
 from webapp.accounts.tokens import digest
@@ -32,10 +32,6 @@ from webapp.library.models import Collection, Visibility
 pytestmark = pytest.mark.django_db
 
 FROZEN = Wish(mode=LinkMode.FROZEN)
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 DRAWN_ANEW = {"Content-Length", "X-Request-ID"}

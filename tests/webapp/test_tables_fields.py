@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.webapp.conftest import told
 from webapp.accounts.models import AuditEvent
 from webapp.library import editing
 from webapp.library.metadata import BadMetadata
@@ -15,10 +16,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def browser(signed_in, alice):
     return signed_in(alice)
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def define(browser, collection, **form: str):

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.core import mail
 from django.test import Client
 
-from tests.webapp.conftest import add, picture, run_tasks
+from tests.webapp.conftest import add, picture, run_tasks, told
 from tests.webapp.test_api import Program
 from webapp.accounts import invitations, teams
 from webapp.accounts.models import AuditEvent, Invitation, Membership, Role, Team, User
@@ -20,10 +20,6 @@ from webapp.library.models import Collection, Visibility
 pytestmark = pytest.mark.django_db
 
 NEW = {"username": "dora", "password1": "kidney tubules 7", "password2": "kidney tubules 7"}
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def same(answer) -> str:

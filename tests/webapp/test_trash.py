@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 import search.errors
 from search import Filters, Keyword, Scope
-from tests.webapp.conftest import add, picture, run_tasks, stored
+from tests.webapp.conftest import add, picture, run_tasks, stored, told
 from webapp.accounts.models import AuditEvent
 from webapp.library import bulk, files, index, pipeline, reconcile, removal, shelves, tasks, trash, verify
 from webapp.library.coverage import coverage
@@ -17,10 +17,6 @@ from webapp.library.models import Caption, Embedding, Image, State, UploadItem
 from webapp.library.receipts import receipt
 
 pytestmark = pytest.mark.django_db
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def points_of(image: Image) -> int:

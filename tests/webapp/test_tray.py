@@ -12,7 +12,7 @@ from codecs import BOM_UTF8
 import pytest
 
 from search import Filters, Keyword, Scope
-from tests.webapp.conftest import PASSWORD, picture, run_tasks, stored
+from tests.webapp.conftest import PASSWORD, picture, run_tasks, stored, told
 from webapp import spreadsheets, wiring
 from webapp.accounts.models import AuditEvent, Membership, Role, User
 from webapp.library import bulk, bundle, choosing, files, sending, terms, tray_views
@@ -22,10 +22,6 @@ pytestmark = pytest.mark.django_db
 
 ACTIONS = ("tag", "move", "csv", "zip")
 ADDRESSES = ("", *(f"/{action}" for action in ACTIONS), "/undo")
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def asks(*images, **fields) -> dict[str, str]:

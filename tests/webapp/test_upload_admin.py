@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Permission
 
-from tests.webapp.conftest import add, picture, run_tasks
-from tests.webapp.test_pages_upload import announce, told
+from tests.webapp.conftest import add, picture, run_tasks, told
+from tests.webapp.test_pages_upload import announce
 from webapp.library.models import Collection, ItemState
 from webapp.library.receipts import receipt
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from django.utils import timezone
 
-from tests.webapp.conftest import picture, run_tasks
-from tests.webapp.test_pages_upload import announce, file, told
+from tests.webapp.conftest import picture, run_tasks, told
+from tests.webapp.test_pages_upload import announce, file
 from webapp.library.models import FieldDefinition, Image, TableMapping, Upload
 
 pytestmark = pytest.mark.django_db

@@ -10,6 +10,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
+from tests.webapp.conftest import told
 from webapp.accounts.models import AuditEvent, Membership
 from webapp.explore import archive, saving, sharing, tasks, watch_mail, watching
 from webapp.explore.models import LinkMode, SavedQuery, Watch, WatchMatch
@@ -38,10 +39,6 @@ def news(query, bob, make_image):
     image = make_image("brown")
     tasks.match_watches()
     return image
-
-
-def told(answer) -> str:
-    return str(answer.content.decode())
 
 
 def test_pages_of_watching_need_signing_in(client, query):
