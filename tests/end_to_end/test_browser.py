@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -18,33 +17,16 @@ pytestmark = pytest.mark.xdist_group("site")
 if find_spec("playwright") is None:  # pragma: no cover
     pytest.skip(MISSING, allow_module_level=True)
 
-from playwright.sync_api import ConsoleMessage, Page, expect  # noqa: E402
+from playwright.sync_api import Page, expect  # noqa: E402
 
-from tests.end_to_end.browser import chromium, opened  # noqa: E402
-
-
-def told(message: ConsoleMessage) -> str:
-    return f"{message.text} ({message.location['url']})"
+from tests.end_to_end.visiting import visit  # noqa: E402
 
 
 @pytest.fixture
 def page(demo) -> Iterator[Page]:
-    """A visitor of the demo; at the end nothing may have been refused by the content security policy or logged as an error."""
-    if chromium() is None:
-        assert not os.environ.get("CI"), MISSING
-        pytest.skip(MISSING)
-    problems: list[str] = []
-    with opened() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        visited = context.new_page()
-        visited.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)  # its own clock: 5 s, too few for three files on a busy machine
-        visited.on("console", lambda message: problems.append(told(message)) if message.type == "error" else None)
-        visited.on("pageerror", lambda error: problems.append(str(error)))
-        visited.goto(demo.url)
-        yield visited
-        context.close()
-    assert problems == []
+    """A visitor of the demo."""
+    with visit(demo.url) as visited:
+        yield visited.page
 
 
 @pytest.fixture(scope="module")
