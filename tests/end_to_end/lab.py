@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from webapp.client import Client
 from webapp.running import Running
 
 TEAM = "Demo lab"
-DONE_S = 120.0
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
 PICTURES = os.environ.get("PICTURES")  # a folder for what seen() looks at, in both themes and at both widths, to be looked at
 
@@ -82,18 +80,8 @@ class Lab:
                 if item["address"]:
                     (folder / f"sent-{number}").write_bytes(content)
                     client.send_file(item["address"], folder / f"sent-{number}")
-        self.wait_for(announced["id"])
+        self.site.wait_for(announced["id"])
         return str(announced["id"])
-
-    def wait_for(self, upload: str) -> dict[str, int]:
-        """How many of its files are in which state, once nothing changes any more."""
-        until = time.monotonic() + DONE_S
-        while time.monotonic() < until:
-            told = self.site.api(f"/uploads/{upload}")
-            if told["done"]:
-                return {state: n for state, n in told["counts"].items() if n}
-            time.sleep(0.2)
-        raise AssertionError(f"not done: {told['counts']}")
 
     def _client(self) -> Client:
         token = json.loads((self.site.folder / "server.json").read_text())["token"]

@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 200.0  # on a busy machine; well below the limit of one test, so that its reason is told
 STOP_S = 60.0
+DONE_S = 120.0  # of an upload
 
 
 def free_port() -> int:
@@ -70,6 +71,16 @@ class Site:
         asked = urllib.request.Request(f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(asked, timeout=30) as answer:
             return json.load(answer)
+
+    def wait_for(self, upload: str) -> dict[str, int]:
+        """How many of its files are in which state, once nothing changes any more."""
+        until = time.monotonic() + DONE_S
+        while time.monotonic() < until:
+            told = self.api(f"/uploads/{upload}")
+            if told["done"]:
+                return {state: n for state, n in told["counts"].items() if n}
+            time.sleep(0.2)
+        raise AssertionError(f"not done: {told['counts']}")
 
     def stop(self, how: signal.Signals) -> tuple[int, str]:
         """Exit status and everything that was printed."""

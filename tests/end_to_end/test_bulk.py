@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,6 @@ from tests.end_to_end.bulk_files import archive_of, drop, folder_of  # noqa: E40
 from tests.end_to_end.site import Site, command  # noqa: E402
 from tests.end_to_end.visiting import Visit, visit  # noqa: E402
 
-DONE_S = 120.0
 MAKE = """
 from webapp.accounts.models import Team, User
 from webapp.library.models import Collection
@@ -81,17 +79,6 @@ def chip(page: Page, words: str) -> str:
 def receipt_of(page: Page) -> str:
     page.wait_for_url(re.compile(r"/uploads/[0-9a-f-]{36}$"))
     return page.url.rpartition("/")[2]
-
-
-def counted(site: Site, upload: str) -> dict[str, int]:
-    """Once nothing changes any more."""
-    until = time.monotonic() + DONE_S
-    while time.monotonic() < until:
-        told: dict[str, Any] = site.api(f"/uploads/{upload}")
-        if told["done"]:
-            return {state: n for state, n in told["counts"].items() if n}
-        time.sleep(0.5)
-    raise AssertionError(f"not done: {told['counts']}")
 
 
 class Line:
@@ -155,7 +142,7 @@ def test_staff_upload_150_files_a_zip_and_a_table_with_errors_and_go_on_after_a_
     assert 80 <= int(re.sub(r"\D", "", missing.inner_text())) < 151
     missing.click()
     upload = receipt_of(page)
-    assert counted(demo, upload) == {"ready": 156}
+    assert demo.wait_for(upload) == {"ready": 156}
 
     page.goto(f"{demo.url}/admin/library/upload/")
     row = page.locator("#result_list tbody tr").first
@@ -185,7 +172,7 @@ def test_a_dropped_folder_is_shown_before_it_is_sent_and_its_list_is_narrowed(de
     page.get_by_role("button", name="Leave out scans/tile-1002.png").click()
     expect(rows).to_have_count(11)
     page.get_by_role("button", name="Send 11 files").click()
-    assert counted(demo, receipt_of(page)) == {"ready": 11, "failed": 2, "duplicate": 1}
+    assert demo.wait_for(receipt_of(page)) == {"ready": 11, "failed": 2, "duplicate": 1}
 
     page = visitor.to(f"/collections/{collection}/upload")
     choose_folder(page, folder)
@@ -233,7 +220,7 @@ def test_sending_pauses_and_resumes(demo, visitor, collection, tmp_path: Path):
     assert len(sent) == paused_at < 40
     page.unroute("**/uploads/tus/*")
     page.get_by_role("button", name="Resume").click()
-    assert counted(demo, receipt_of(page)) == {"ready": 40}
+    assert demo.wait_for(receipt_of(page)) == {"ready": 40}
 
 
 def test_a_lost_connection_is_waited_for_and_nothing_is_lost(demo, visitor, collection, tmp_path: Path):
@@ -245,7 +232,7 @@ def test_a_lost_connection_is_waited_for_and_nothing_is_lost(demo, visitor, coll
     page.get_by_role("button", name="Send 20 files").click()
     expect(page.get_by_text("Sending goes on by itself").first).to_be_visible()
     line.mend()
-    assert counted(demo, receipt_of(page)) == {"ready": 20}
+    assert demo.wait_for(receipt_of(page)) == {"ready": 20}
     forget_cut_lines(visitor)
 
 
@@ -261,7 +248,7 @@ def test_a_session_that_ends_keeps_the_queue_until_one_has_signed_in_again(demo,
     expect(page.get_by_role("link", name="Sign in in another tab")).to_be_visible()
     page.unroute("**/uploads/tus/*")
     page.get_by_role("button", name="Resume").click()
-    assert counted(demo, receipt_of(page)) == {"ready": 10}
+    assert demo.wait_for(receipt_of(page)) == {"ready": 10}
     forget_cut_lines(visitor)
 
 
@@ -275,7 +262,7 @@ def test_a_cancelled_upload_keeps_what_has_arrived_and_leads_to_its_receipt(demo
     expect(page.get_by_text("Sending goes on by itself").first).to_be_visible()
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel the upload").click()
-    counts = counted(demo, receipt_of(page))
+    counts = demo.wait_for(receipt_of(page))
     assert (counts["ready"] + counts["cancelled"], counts["ready"]) == (40, 8)
     forget_cut_lines(visitor)
 

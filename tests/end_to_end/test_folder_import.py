@@ -54,7 +54,7 @@ def test_a_folder_is_looked_through_checked_and_taken_in(lab, person, scans):
     seen(page, "folder-check")
     page.get_by_role("button", name="Take in 4 files").click()
     page.wait_for_url(re.compile(r"/uploads/[0-9a-f-]{36}$"))
-    assert lab.wait_for(page.url.rpartition("/")[2]) == {"ready": 3, "attached": 1, "failed": 1}
+    assert lab.site.wait_for(page.url.rpartition("/")[2]) == {"ready": 3, "attached": 1, "failed": 1}
     expect(page.get_by_text("Done: nothing of this upload waits")).to_be_visible()
     expect(page.locator("#receipt-parents")).to_contain_text("5 files lay in it")
     expect(page.get_by_role("button", name="Try the failed ones again")).to_be_hidden()  # nothing of it can be
@@ -93,4 +93,4 @@ def test_staff_take_a_folder_in_from_the_admin(lab, person, scans):
     page.get_by_role("button", name="Check it").click()
     page.get_by_role("button", name="Take in 4 files").click()
     page.wait_for_url(re.compile(r"/uploads/[0-9a-f-]{36}$"))
-    assert lab.wait_for(page.url.rpartition("/")[2]) == {"ready": 3, "attached": 1, "failed": 1}
+    assert lab.site.wait_for(page.url.rpartition("/")[2]) == {"ready": 3, "attached": 1, "failed": 1}

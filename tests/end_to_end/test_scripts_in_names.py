@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect  # noqa: E402
 
 from tests.end_to_end.bulk_files import tile  # noqa: E402
 from tests.end_to_end.site import Site  # noqa: E402
-from tests.end_to_end.test_bulk import check, counted, made, receipt_of  # noqa: E402
+from tests.end_to_end.test_bulk import check, made, receipt_of  # noqa: E402
 from tests.end_to_end.visiting import visit  # noqa: E402
 from tests.webapp.hostile_files import HTML, SVG  # noqa: E402
 
@@ -93,7 +93,7 @@ def test_no_page_runs_what_names_captions_and_files_hold(demo):
         assert page.evaluate("window.taken") is None
         page.get_by_role("button", name=re.compile("^Send ")).click()
         upload = receipt_of(page)
-        counts = counted(demo, upload)
+        counts = demo.wait_for(upload)
         assert counts["held"] >= 1
         assert counts["failed"] == 4  # HTML, SVG twice, HTML in the archive
 
