@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from tests.webapp import hostile_zips as made
-from tests.webapp.conftest import added, picture, run_tasks
+from tests.webapp.conftest import added, picture, run_jobs, run_tasks
 from webapp.library import cancelling, files, ingest, jobs, quotas, reconcile
 from webapp.library.archives import ending, tables, taking
 from webapp.library.metadata import Metadata
@@ -34,13 +34,6 @@ def sent(collection, data: bytes, *, name: str = "slides.zip", user=None, source
     announced = [ingest.NewFile(name, len(data))]
     upload = ingest.start_upload(user=user, collection=collection, source=source, files=announced, **more)
     return ingest.accept(upload.items.get(), io.BytesIO(data))
-
-
-def run_jobs() -> None:
-    """The jobs alone: their images are accepted, and nobody decodes them."""
-    while waiting := list(jobs.waiting().values_list("pk", flat=True)):
-        for pk in waiting:
-            jobs.run(pk)
 
 
 def unpacked(collection, data: bytes, **more) -> UploadItem:

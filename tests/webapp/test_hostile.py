@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,10 +28,10 @@ from tests.webapp import hostile_zips as zips
 from tests.webapp.conftest import picture, run_tasks
 from tests.webapp.hostile_files import FILES, FORMULA, HTML, TABLES
 from tests.webapp.test_tus import Sender
-from tests.webapp.ways import Files, beside, by_form, by_page
+from tests.webapp.ways import Files, Way, beside, by_form, by_page, by_zip
 from webapp import wiring
 from webapp.library import files
-from webapp.library.models import Collection, Image, ItemState, Upload
+from webapp.library.models import Image, ItemState, Upload
 from webapp.library.receipts import receipt
 from webapp.spreadsheets import FORMULA as BEGINS_A_FORMULA
 
@@ -110,15 +111,8 @@ def browser(signed_in, alice) -> Client:
     return client
 
 
-def by_zip(browser: Client, collection: Collection, sent: Files, table: bytes | None) -> Upload:
-    """Not packed: what is packed very well already would be refused as it should be, and never looked at."""
-    inside = sent if table is None else sent | {"captions.csv": table}
-    archive = zips.packed(inside, method=zipfile.ZIP_STORED)
-    return by_form(browser, collection, {"slides.zip": archive}, None)
-
-
-Way = Callable[[Client, Collection, Files, bytes | None], Upload]
-WAYS: dict[str, Way] = {"form": by_form, "page": by_page, "zip": by_zip}
+# not packed: what is packed very well already would be refused as it should be, and never looked at
+WAYS: dict[str, Way] = {"form": by_form, "page": by_page, "zip": partial(by_zip, method=zipfile.ZIP_STORED)}
 
 
 def ended(upload: Upload) -> dict[str, tuple[str, str]]:
@@ -252,7 +246,7 @@ def test_a_hostile_table_is_read_or_refused_before_anything_is_kept(browser, col
 @pytest.mark.parametrize("what", TABLES)
 def test_a_hostile_table_in_an_archive_costs_itself_alone(browser, collection, what):
     table, is_read = TABLES[what]
-    upload = by_zip(browser, collection, {"good.png": picture()}, table)
+    upload = WAYS["zip"](browser, collection, {"good.png": picture()}, table)
     found = ended(upload)
     assert found["good.png"] == ("ready", "")
     assert found["captions.csv"] == (("attached", "") if is_read else ("failed", "bad_table"))

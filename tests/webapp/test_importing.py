@@ -10,9 +10,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from tests.webapp import hostile_zips as made
-from tests.webapp.conftest import picture
+from tests.webapp.conftest import picture, run_jobs
 from tests.webapp.test_api import Program
-from webapp.library import checking, importing, ingest, jobs
+from webapp.library import checking, importing, ingest
 from webapp.library.archives import tables
 from webapp.library.metadata import Metadata
 from webapp.library.models import Image, ItemState, Job, Kind, Upload
@@ -33,12 +33,6 @@ def drop(settings, tmp_path: Path) -> Path:
     (tmp_path / "secret.png").write_bytes(picture(seed=5))
     settings.IMPORT_FOLDERS = [folder]
     return folder
-
-
-def run_jobs() -> None:
-    while waiting := list(jobs.waiting().values_list("pk", flat=True)):
-        for pk in waiting:
-            jobs.run(pk)
 
 
 def imported(user, collection, path: str = "", **more) -> Upload:

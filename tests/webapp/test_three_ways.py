@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 
 from tests.webapp.conftest import run_tasks
 from tests.webapp.expected import FOLDERS, NO_IMAGES, data, names, outcomes
 from tests.webapp.test_upload_admin import as_staff
-from tests.webapp.ways import Files, by_admin, by_form, by_page, by_zip
+from tests.webapp.ways import Way, by_admin, by_form, by_page, by_zip
 from webapp.library.kinds import last_part
-from webapp.library.models import Caption, Collection, Image, Kind, State, Upload
+from webapp.library.models import Caption, Image, Kind, State, Upload
 from webapp.library.receipts import item_receipt, lines, receipt
 
 pytestmark = [pytest.mark.shared, pytest.mark.filterwarnings("ignore::UserWarning:PIL"), pytest.mark.timeout(300)]
 TABLE, ARCHIVE = "inputs/00_control/captions.csv", "inputs/00_control/control.zip"
 
-Way = Callable[[Client, Collection, Files, bytes | None], Upload]
 ALONE: dict[str, Way] = {"form": by_form, "page": by_page, "admin": by_admin}
 WAYS = ALONE | {"zip": by_zip}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
+from collections.abc import Callable
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -15,6 +17,7 @@ from webapp.library.kinds import last_part
 from webapp.library.models import Collection, Upload
 
 Files = dict[str, bytes]
+Way = Callable[[Client, Collection, Files, bytes | None], Upload]  # the last: a table beside the files
 
 
 def by_form(browser: Client, collection: Collection, files: Files, table: bytes | None) -> Upload:
@@ -50,9 +53,12 @@ def as_the_script_does(browser: Client, page: str, files: Files, table: bytes | 
     return Upload.objects.get(pk=answer.json()["upload"])
 
 
-def by_zip(browser: Client, collection: Collection, files: Files, table: bytes | None) -> Upload:
+def by_zip(
+    browser: Client, collection: Collection, files: Files, table: bytes | None, *, method: int = zipfile.ZIP_DEFLATED
+) -> Upload:
     """With the table among the files."""
-    return by_form(browser, collection, {"slides.zip": packed(files if table is None else files | {"captions.csv": table})}, None)
+    inside = files if table is None else files | {"captions.csv": table}
+    return by_form(browser, collection, {"slides.zip": packed(inside, method=method)}, None)
 
 
 def beside(table: bytes | None) -> dict[str, object]:
