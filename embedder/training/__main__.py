@@ -25,7 +25,7 @@ from embedder.files import sha256_of
 from embedder.mini import load_mini
 from embedder.model import CONCH, DualTower, ModelConfig
 from embedder.tokenizer import PromptTokenizer
-from embedder.training.data import Batches, Pool, Tile, read_demo, real_pool, samples_module, synthetic_pool
+from embedder.training.data import Batches, Pool, Tile, read_demo, real_pool, synthetic_pool
 from embedder.training.evaluate import evaluate, quality
 from embedder.training.export import MAX_BYTES, TOKENIZER, WEIGHTS, export
 from embedder.training.loop import CHECKPOINT, LOG, Plan, bfloat16_is_faster, device_of, to_pixels, train
@@ -159,7 +159,6 @@ def _evaluate(options: argparse.Namespace) -> int:
         "metrics": metrics,
         "weights": {"sha256": sha256_of(weights), "bytes": weights.stat().st_size},
         "training": _training_facts(options.run_folder / LOG),
-        "synthetic_data_present": samples_module() is not None,
         "command": shlex.join([Path(sys.executable).name, "-m", "embedder.training", *sys.argv[1:]]),
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "timm", "tokenizers")}},
@@ -274,7 +273,7 @@ def _write_table(metrics: dict[str, Any], file: Path) -> None:
     with file.open("w", newline="", encoding="utf-8") as out:
         table = csv.writer(out)
         table.writerow(["source", "class", "images", "metric", "value"])
-        for name, value in ((metrics["synthetic"] or {}).get("precision_at_10_by_class") or {}).items():
+        for name, value in metrics["synthetic"]["precision_at_10_by_class"].items():
             table.writerow(["synthetic", name, "", "precision_at_10", f"{value:.4f}"])
         for name, row in ((metrics["real"] or {}).get("by_label") or {}).items():
             for metric in ("average_precision", "recall"):

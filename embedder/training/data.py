@@ -1,18 +1,16 @@
-"""Pictures and words to train on: real tiles of shared/data/demo, synthetic fields of embedder.samples, either may be absent."""
+"""Pictures and words to train on: synthetic fields of embedder.samples, and real tiles of shared/data/demo where they are."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import importlib
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from PIL import Image
 
 from embedder.preprocess import to_square
 from embedder.processes import drawing_pool
+from embedder.samples import TISSUES, draw_sample
 from embedder.tokenizer import PromptTokenizer
 from embedder.training.captions import phrases
 from embedder.training.split import difference_hash, held_out, joined
@@ -114,32 +113,19 @@ def real_pool(tiles: Sequence[Tile], side_px: int) -> Pool:
 # --- synthetic fields --------------------------------------------------------------------------------------------------
 
 
-def samples_module() -> Any | None:
-    """embedder.samples, or None where this installation has none."""
-    if importlib.util.find_spec("embedder.samples") is None:
-        return None
-    return importlib.import_module("embedder.samples")
-
-
 def draw(tissue: str, *, seed: int, side_px: int) -> tuple[Squares, str]:
     """One synthetic field as uint8 [side, side, 3] and its caption."""
-    module = samples_module()
-    if module is None:
-        raise ModuleNotFoundError("embedder.samples is not installed")
-    sample = module.draw_sample(tissue, seed=seed, side_px=side_px)
-    return np.asarray(sample.image.convert("RGB")), str(sample.caption)
+    sample = draw_sample(tissue, seed=seed, side_px=side_px)
+    return np.asarray(sample.image), sample.caption
 
 
 def draw_many(*, per_tissue: int, first_seed: int, side_px: int) -> dict[str, list[tuple[Squares, str]]]:
-    """``per_tissue`` fields of every tissue, in parallel; {} without embedder.samples. The same arguments, the same pixels."""
-    module = samples_module()
-    if module is None:
-        return {}
+    """``per_tissue`` fields of every tissue, in parallel. The same arguments, the same pixels."""
     seeds = range(first_seed, first_seed + per_tissue)
-    jobs = [(tissue, seed) for tissue in module.TISSUES for seed in seeds]
+    jobs = [(tissue, seed) for tissue in TISSUES for seed in seeds]
     with drawing_pool(2) as pool:
         drawn = list(pool.map(partial(_draw_job, side_px=side_px), jobs, chunksize=16))
-    fields: dict[str, list[tuple[Squares, str]]] = {tissue: [] for tissue in module.TISSUES}
+    fields: dict[str, list[tuple[Squares, str]]] = {tissue: [] for tissue in TISSUES}
     for (tissue, _), field in zip(jobs, drawn, strict=True):
         fields[tissue].append(field)
     return fields
@@ -150,11 +136,10 @@ def _draw_job(job: tuple[str, int], *, side_px: int) -> tuple[Squares, str]:
 
 
 def synthetic_pool(*, per_tissue: int, side_px: int, cache: Path) -> Pool | None:
-    """Training fields, drawn once and kept in ``cache``; None without embedder.samples."""
-    module = samples_module()
-    if module is None or per_tissue == 0:
+    """Training fields, drawn once and kept in ``cache``; None where none are asked for."""
+    if per_tissue == 0:
         return None
-    file = cache / f"synthetic-{_painters_digest(module, side_px)}-{per_tissue}.npz"
+    file = cache / f"synthetic-{_painters_digest(side_px)}-{per_tissue}.npz"
     if not file.is_file():
         fields = draw_many(per_tissue=per_tissue, first_seed=0, side_px=side_px)
         flat = [(tissue, *field) for tissue, drawn in fields.items() for field in drawn]
@@ -168,15 +153,15 @@ def synthetic_pool(*, per_tissue: int, side_px: int, cache: Path) -> Pool | None
         partly.replace(file)
     with np.load(file) as stored:
         squares, tissues, captions = stored["squares"], stored["tissues"].tolist(), stored["captions"].tolist()
-    kinds = [module.TISSUES[tissue] for tissue in tissues]
-    texts = [phrases(kind.label, text, tuple(kind.synonyms)) for kind, text in zip(kinds, captions, strict=True)]
+    kinds = [TISSUES[tissue] for tissue in tissues]
+    texts = [phrases(kind.label, text, kind.synonyms) for kind, text in zip(kinds, captions, strict=True)]
     return Pool(squares, [kind.label for kind in kinds], texts, SYNTHETIC_SHARE)
 
 
-def _painters_digest(module: Any, side_px: int) -> str:
+def _painters_digest(side_px: int) -> str:
     """Changes when a painter does: a cache of old pictures would otherwise train an encoder of fields nobody draws."""
     digest = hashlib.sha256(str(side_px).encode())
-    for tissue in module.TISSUES:
+    for tissue in TISSUES:
         square, caption = draw(tissue, seed=0, side_px=side_px)
         digest.update(square.tobytes() + caption.encode())
     return digest.hexdigest()[:12]
@@ -194,7 +179,7 @@ class Batches:
 
     def __init__(self, pools: Sequence[Pool], tokenizer: PromptTokenizer, *, side_px: int, size: int, seed: int) -> None:
         if not pools:
-            raise ValueError("there is nothing to train on: neither demonstration tiles nor embedder.samples are present")
+            raise ValueError("there is nothing to train on: neither demonstration tiles nor synthetic fields")
         self._pools, self._tokenizer = list(pools), tokenizer
         self._pool_shares = np.array([pool.share for pool in pools]) / sum(pool.share for pool in pools)
         self._side_px, self._size, self._seed = side_px, size, seed

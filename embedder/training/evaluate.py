@@ -12,24 +12,22 @@ from PIL import Image
 
 from embedder.encoders import Encoder
 from embedder.preprocess import to_square
-from embedder.training.data import FRESH_SEED, Tile, draw_many, samples_module
+from embedder.tissues import TISSUES
+from embedder.training.data import FRESH_SEED, Tile, draw_many
 
 Floats = NDArray[np.floating[Any]]
 BINS = 8
 
 
 def evaluate(encoder: Encoder, tiles: Sequence[Tile], *, fresh_per_tissue: int = 30) -> dict[str, Any]:
-    """All metrics as plain JSON values; a source that is absent gives None."""
+    """All metrics as plain JSON values; "real" is None where there are no tiles."""
     return {"synthetic": evaluate_synthetic(encoder, per_tissue=fresh_per_tissue), "real": evaluate_real(encoder, tiles)}
 
 
-def evaluate_synthetic(encoder: Encoder, *, per_tissue: int) -> dict[str, Any] | None:
+def evaluate_synthetic(encoder: Encoder, *, per_tissue: int) -> dict[str, Any]:
     """Fields of fresh seeds, asked for by their tissue's name."""
-    module = samples_module()
-    if module is None:
-        return None
     fields = draw_many(per_tissue=per_tissue, first_seed=FRESH_SEED, side_px=encoder.spec.image_side_px)
-    names = [module.TISSUES[tissue].label for tissue in fields]
+    names = [TISSUES[tissue].label for tissue in fields]
     truth = np.repeat(np.arange(len(names)), per_tissue)
     images = [Image.fromarray(square) for drawn in fields.values() for square, _ in drawn]
     scores = similarities(encoder, images, names)
