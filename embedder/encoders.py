@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,38 +64,28 @@ class Encoder(Protocol):
         ...
 
 
-def _conch(**options: Any) -> Encoder:
-    return _call("embedder.conch", "load_conch", options)
+_LOADERS = {  # name -> the module and its function: only the one that is asked for is imported
+    "conch": ("embedder.conch", "load_conch"),
+    "mini": ("embedder.mini", "load_mini"),
+    "clip": ("embedder.clip", "load_clip"),
+    "fake": ("embedder.fake", "load_fake"),
+}
 
 
-def _mini(**options: Any) -> Encoder:
-    return _call("embedder.mini", "load_mini", options)
-
-
-def _clip(**options: Any) -> Encoder:
-    return _call("embedder.clip", "load_clip", options)
-
-
-def _fake(**options: Any) -> Encoder:
-    return _call("embedder.fake", "load_fake", options)
-
-
-_LOADERS: dict[str, Callable[..., Encoder]] = {"conch": _conch, "mini": _mini, "clip": _clip, "fake": _fake}
-
-
-def _call(module: str, function: str, options: dict[str, Any]) -> Encoder:
+def _loader(name: str) -> Callable[..., Encoder]:
+    """Raises MissingDependency."""
     from embedder.errors import MissingDependency
 
+    module, function = _LOADERS[name]
     try:
-        loader = getattr(import_module(module), function)
+        loader: Callable[..., Encoder] = getattr(import_module(module), function)
     except ModuleNotFoundError as exc:
         if exc.name is not None and exc.name.startswith("embedder"):
             raise
         raise MissingDependency(
             f"This encoder needs the package {exc.name!r}: install Conchive with its worker extra, conchive[worker]."
         ) from exc
-    encoder: Encoder = loader(**options)
-    return encoder
+    return loader
 
 
 def load_encoder(
@@ -119,11 +109,10 @@ def load_encoder(
     """
     if name not in _LOADERS:
         raise ValueError(f"unknown encoder {name!r}: choose one of {', '.join(sorted(_LOADERS))}")
-    given: dict[str, Any] = {
-        "weights": Path(weights) if weights is not None else None,
-        "tokenizer": Path(tokenizer) if tokenizer is not None else None,
-        "weights_sha256": weights_sha256,
-        "device": device,
-        "dtype": dtype,
-    }
-    return _LOADERS[name](**given)
+    return _loader(name)(
+        weights=Path(weights) if weights is not None else None,
+        tokenizer=Path(tokenizer) if tokenizer is not None else None,
+        weights_sha256=weights_sha256,
+        device=device,
+        dtype=dtype,
+    )
