@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from embedder.errors import TokenizerError, WeightsMismatch, WeightsNotFound
+from embedder.files import chosen_path
 from embedder.tokenizer import BytePairTokenizer, check_vocabulary, parse, read_file
 from embedder.torchvision_shim import ensure_torchvision
 
@@ -36,7 +36,7 @@ class Pixels:
 
 def find_folder(path: Path | None) -> Path:
     """``path``, else $CLIP_WEIGHTS. Raises WeightsNotFound with what to do."""
-    chosen = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    chosen = chosen_path(path, VARIABLE)
     if chosen is None:
         raise WeightsNotFound(f"No CLIP checkpoint is configured: give its folder or set {VARIABLE}.")
     if not chosen.is_dir():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from embedder.devices import choose_device, parse_dtype
 from embedder.encoder import ConchEncoder
 from embedder.errors import TokenizerError
+from embedder.files import chosen_path
 from embedder.model import CONCH
 from embedder.tokenizer import PromptTokenizer
 from embedder.towers import TokenReader
@@ -43,7 +43,7 @@ def find_weights(path: Path | None) -> Path:
 
 def find_tokenizer(path: Path | None) -> Path:
     """The file given, the one in $CONCH_TOKENIZER, or the one inside an installed `conch` package."""
-    configured = path or (Path(os.environ["CONCH_TOKENIZER"]) if os.environ.get("CONCH_TOKENIZER") else None)
+    configured = chosen_path(path, "CONCH_TOKENIZER")
     if configured is not None:
         return configured
     package = find_spec("conch")

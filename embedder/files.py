@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+
+
+def chosen_path(path: Path | None, variable: str) -> Path | None:
+    """``path``, else what the environment ``variable`` names, if anything."""
+    return path or (Path(os.environ[variable]) if os.environ.get(variable) else None)
 
 
 def sha256_of(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickletools  # which reads and never runs  # nosec B403
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -25,7 +24,7 @@ from embedder.errors import (
     WeightsNotPlain,
     WeightsTruncated,
 )
-from embedder.files import sha256_of
+from embedder.files import chosen_path, sha256_of
 from embedder.model import DualTower, ModelConfig
 
 StateDict = dict[str, Tensor]
@@ -40,7 +39,7 @@ MAX_ZERO_SHARE = 0.5  # of one matrix: trained weights are never mostly exact ze
 
 def find_file(path: Path | None, *, variable: str, what: str, hint: str = "") -> Path:
     """``path``, else the path in the environment ``variable``. Raises WeightsNotFound with what to do."""
-    chosen = path or (Path(os.environ[variable]) if os.environ.get(variable) else None)
+    chosen = chosen_path(path, variable)
     if chosen is None:
         raise WeightsNotFound(f"No {what} is configured: give its path or set {variable}.{hint}")
     if not chosen.is_file():
