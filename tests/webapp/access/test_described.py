@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,12 +12,11 @@ from django.core.wsgi import get_wsgi_application
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.webapp.access.world import Actor, World, actor, named
+from tests.webapp.access.world import ID, Actor, World, actor, named
 from webapp.accounts.models import Team
 from webapp.library.models import Caption, Collection, Image, Region, Upload
 
 EXAMPLES = 4  # of each operation, each asked four times
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BY_NAME = {"image": "image_id", "collection": "collection_id", "upload": "upload_id", "query": "query_id", "first": "image_id"}
 calm = settings(
     max_examples=EXAMPLES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -14,14 +13,13 @@ from django.db import models
 
 from tests.webapp.access.sent import Sent, ask, sent
 from tests.webapp.access.table import Row, cell, routes_by_name, rows, undone
-from tests.webapp.access.world import Actor, World, actor, named
+from tests.webapp.access.world import ID, Actor, World, actor, named
 
 TABLES = (
     "accounts.User", "accounts.Team", "accounts.Membership", "accounts.Invitation", "accounts.ApiToken", "library.Collection",
     "library.Image", "library.Caption", "library.FieldDefinition", "library.Upload", "library.UploadItem", "library.Job",
     "library.Vocabulary", "library.Term", "explore.SavedQuery", "explore.ShareLink", "explore.Watch", "explore.QueryPicture",
 )  # fmt: skip
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DRAWN = (
     "sha256",
     "key",

@@ -11,10 +11,9 @@ import pytest
 
 from tests.webapp.access.sent import Sent, ask, sent
 from tests.webapp.access.table import cell, routes_by_name, rows
-from tests.webapp.access.world import Actor, World, actor, named
+from tests.webapp.access.world import ID, Actor, World, actor, named
 
 LINK = re.compile(r"""(?:src|href|srcset|hx-get|data-[\w-]+)="(/[^"\s,]*)""")
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OUTSIDE = ("/static/", "/sign-out", "/admin/", "/api/v1/docs")
 PUBLIC = ("/healthz", "/api/v1/openapi.json", "/api/v1/docs", "/join/")
 MOST_PAGES = 80

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -19,6 +18,7 @@ from embedder.fake import COLOURS, FakeEncoder
 from search import Payload, Point
 from tests.webapp.access.crowd import ORGANS, STAINS, TAGS, TINTS, Crowd, Narrowed, counted, filled, gathered
 from tests.webapp.access.crowd import Shelf as ShelfOf
+from tests.webapp.access.world import ID
 from webapp import wiring
 from webapp.accounts.models import ApiToken, Membership, Role, User
 from webapp.explore import saving
@@ -29,7 +29,6 @@ pytestmark = pytest.mark.django_db
 WHO = ("outsider", "viewer")
 ROUNDS = 9  # of the fourteen kinds below, for each of the two: 28 requests each
 LARGEST = 200
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @pytest.fixture

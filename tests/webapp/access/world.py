@@ -5,6 +5,7 @@ Team A has the things; team B is there to be foreign. Each actor has a browser, 
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,6 +52,7 @@ from webapp.library.models import (
 SIGNED_IN = ("outsider", "viewer", "editor", "owner", "ex-member", "staff", "superuser")
 HOLDERS = ("open link", "expired link", "revoked link")
 ACTORS = ("anonymous", *SIGNED_IN, *HOLDERS)
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TABLE = b"file,stain\npink-2.png,PAS\n"
 
 
