@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+from embedder import Sandbox
 
 GOLDEN = Path(__file__).parent / "golden"
 GOLDEN_IMAGES = ("square_448", "landscape_640x470", "portrait_300x520", "grey_450x450", "tiny_40x64")
@@ -32,6 +35,12 @@ def synthetic() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -107,12 +107,6 @@ def test_damaged_headers_come_to_an_end(where, at, noise, cut):
 # --- through the sandbox ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.mark.parametrize("where", ["EXIF artist", "PNG zTXt", "TIFF XMP", "DICOM, private", "AVIF EXIF", "JPEG 2000 box"])
 def test_header_findings_and_picture_come_of_one_sending(sandbox, where):
     place, made = named.NAMED[where]

@@ -30,12 +30,6 @@ QUICK = Budget(timeout_s=20.0, cpu_s=1, memory_bytes=512 * 2**20)
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
 def hostile():
     with Sandbox(command=HOSTILE, budget=QUICK) as sandbox:
         yield sandbox

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,15 +15,11 @@ from typing import Any
 
 import httpx
 
+from tests.end_to_end.site import free_port
+
 ROOT = Path(__file__).parents[2]
 SERVICES = ("DATABASE_URL", "REDIS_URL", "QDRANT_URL")
 START_S, SETTLE_S = 120.0, 240.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Site:

@@ -92,8 +92,8 @@ def overlapping(entries: int = 1000, size: int = 21_000_000) -> bytes:
     """Every entry of the directory is the same few kilobytes: 87 KB declare 21 GB."""
     kernel = deflated(bytes(size))
     name = b"flat.bmp"
-    body = local(name, kernel, size=size, crc=zlib.crc32(bytes(size)))
     crc = zlib.crc32(bytes(size))
+    body = local(name, kernel, size=size, crc=crc)
     directory = b"".join(central(b"f%06d" % n, packed=len(kernel), size=size, crc=crc, offset=0) for n in range(entries))
     return body + directory + end(entries, len(directory), len(body))
 
