@@ -77,19 +77,30 @@ def in_name(path: str, rules: Rules | None = None) -> list[str]:
     return (rules or for_names()).found(path[-NAME_LETTERS:])
 
 
-def found_in_name(path: str) -> Found:
-    return [[FILE_NAME, name] for name in in_name(path)]
+def found_in_name(path: str, rules: Rules | None = None) -> Found:
+    return [[FILE_NAME, name] for name in in_name(path, rules)]
 
 
-def found_in_words(said: Metadata) -> Found:
+def found_in_words(said: Metadata, rules: Rules | None = None) -> Found:
     """What a table, a form or a file beside the image says of it. A case's number is what a case is called by."""
     if settings.IDENTITY_CHECK == "off":
         return []
-    rules = for_names()
     texts = {"caption": said.caption, "finding": said.finding, "case": said.case, "slide": said.slide}
     texts |= {"tags": "\n".join(said.tags), "other fields": "\n".join(map(str, said.extra.values()))}
-    found = [[place, name] for place, text in texts.items() if text for name in rules.found(text[:WORDS_LETTERS])]
+    told = {place: text[:WORDS_LETTERS] for place, text in texts.items() if text}
+    if not told:
+        return []
+    searched = rules or for_names()
+    found = [[place, name] for place, text in told.items() for name in searched.found(text)]
     return [pair for pair in found if pair[0] not in ("case", "slide") or pair[1] != CASE_NUMBER]
+
+
+def found_as_sent(path: str, said: Metadata) -> Found:
+    """In a file's name and in what is said of it: SQL is asked once for both."""
+    if settings.IDENTITY_CHECK == "off":
+        return []
+    rules = for_names()
+    return together(found_in_name(path, rules), found_in_words(said, rules))
 
 
 def found_in_header(findings: Findings, rules: Rules) -> Found:

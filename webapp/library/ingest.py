@@ -336,7 +336,7 @@ def _image(item: UploadItem, pk: uuid.UUID, received: _Received, said: Metadata)
         slide=said.slide,
         tags=list(said.tags),
         metadata=dict(said.extra),
-        found_identity=identity.together(identity.found_in_name(item.name), identity.found_in_words(said)),
+        found_identity=identity.found_as_sent(item.name, said),
     )
 
 

@@ -74,7 +74,8 @@ def import_table(work: Work) -> str:
             drafted = [(each, _draft(work, user, images.get(each.image), each, said, rules)) for each in some]
             kept = [(each, draft) for each, draft in drafted if draft]
             mass_editing.keep([draft for _, draft in kept], user=user)
-            review.hold_found({each.image: identity.found_in_words(each.row.metadata) for each, _ in kept})
+            patterns = identity.for_names()
+            review.hold_found({each.image: identity.found_in_words(each.row.metadata, patterns) for each, _ in kept})
         work.step(len(some))
     for each_error in (*planned.errors, *planned.strangers):
         work.note(each_error.as_dict())
