@@ -4,10 +4,13 @@ import { count } from "./upload-words.js";
 
 const MOST_ERRORS = 50; // on the page; the file to download has them all
 
+// what harmless() of webapp/spreadsheets.py guards, so that the site reads it back
+const FORMULA = /^[ \u00a0\u3000\ufeff']*[=+\-@\t\r\n＝＋－＠]/;
+
 // a cell that a spreadsheet would run as a formula becomes text
 function quoted(told) {
   const text = String(told ?? "");
-  return `"${(/^[=+\-@\t\r＝＋－＠]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  return `"${(FORMULA.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
 }
 
 // a line a row, with its own cells where the site told them: put right, it can be sent as a table
