@@ -313,7 +313,8 @@ def _store_vectors(entry: _Loaded, vectors: BothSpaces, target: KnownEncoder) ->
             )
     _count("embedded", kept)
     pixels.forget(entry.image.pk)
-    originals.settle(entry.image)  # once more: whoever decoded it may have died before
+    if entry.image.kept == Kept.PIXELS:
+        originals.settle(entry.image)  # once more: whoever decoded it may have died before
     return kept
 
 

@@ -54,6 +54,10 @@ class Narrowing:
         rows = self.of(images).values_list("pk", "found_identity")
         return [pk for pk, found in rows if not self.pattern or self.pattern in {pattern for _place, pattern in found}]
 
+    def count(self, images: ImageQuerySet) -> int:
+        """How many ids() would find; by SQL where no finding has to be looked into."""
+        return len(self.ids(images)) if self.pattern else self.of(images).count()
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -76,7 +80,7 @@ def progress(user: User, narrowing: Narrowing, *, left: int) -> Progress:
     since = timezone.now() - LATELY
     released = Image.objects.editable_by(user).filter(reviewed_at__gt=since)
     gone = Image.objects.trash_of(user).filter(trashed_at__gt=since, trashed_from=State.HELD)
-    return Progress(left, len(narrowing.ids(released)) + len(narrowing.ids(gone)))
+    return Progress(left, narrowing.count(released) + narrowing.count(gone))
 
 
 def by_pattern(images: ImageQuerySet) -> list[tuple[str, int]]:

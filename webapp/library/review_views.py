@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -186,9 +187,8 @@ def _patterns(user: User, narrowing: Narrowing) -> list[Choice]:
 
 def _collections(user: User, narrowing: Narrowing) -> list[Choice]:
     """Those with something to review, where there are several."""
-    counts: dict[UUID, int] = {}
-    for pk in Image.objects.held_for(user).order_by().values_list("collection", flat=True):
-        counts[pk] = counts.get(pk, 0) + 1
+    held = Image.objects.held_for(user).order_by().values_list("collection").annotate(n=Count("pk"))
+    counts: dict[UUID, int] = dict(held)
     named = Collection.objects.filter(pk__in=counts).order_by("name")
     choices = [
         Choice(label=each.name, count=counts[each.pk], query=_query(Narrowing(each.pk)), chosen=each.pk == narrowing.collection)
