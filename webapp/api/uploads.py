@@ -7,7 +7,6 @@ from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -21,6 +20,7 @@ from webapp.api.transfers import address
 from webapp.explore.asking import BadQuery
 from webapp.library import announcing
 from webapp.library.checking import ByName, check
+from webapp.library.editable import uploads_of
 from webapp.library.ingest import accept, start_upload
 from webapp.library.kinds import NewFile
 from webapp.library.metadata import Metadata
@@ -169,7 +169,7 @@ def announce_files(request: HttpRequest, collection_id: UUID, defaults: Form[str
 @router.get("/uploads/{upload_id}/pending", response=PendingOut)
 def show_pending(request: HttpRequest, upload_id: UUID) -> dict[str, Any]:
     """Files that have not arrived, and how much of each has."""
-    return {"items": announcing.still_to_send(get_object_or_404(_uploads(caller(request)), pk=upload_id), address)}
+    return {"items": announcing.still_to_send(get_object_or_404(uploads_of(caller(request)), pk=upload_id), address)}
 
 
 @router.post("/uploads", response={201: ReceiptOut})
@@ -192,7 +192,7 @@ def send_file(
     request: HttpRequest, upload_id: UUID, item_id: int, file: File[UploadedFile], metadata: Form[str] = "{}"
 ) -> dict[str, Any]:  # fmt: skip
     """``metadata``: a JSON object, over the upload's defaults. Sending an item twice changes nothing."""
-    item = get_object_or_404(_uploads(caller(request)), pk=upload_id).items.filter(pk=item_id).select_related("upload")
+    item = get_object_or_404(uploads_of(caller(request)), pk=upload_id).items.filter(pk=item_id).select_related("upload")
     accepted = accept(get_object_or_404(item), _opened(file), metadata=Metadata.from_mapping(_object(metadata)))
     return _item_shape(item_receipt(accepted), accepted)
 
@@ -222,7 +222,7 @@ def send_files(
 @router.get("/uploads/{upload_id}", response=ReceiptOut)
 def show_upload(request: HttpRequest, upload_id: UUID, which: Query[WhichItems]) -> dict[str, Any]:
     """How many files are in which state, and a page of them; ``size`` 0 asks for the counts alone."""
-    upload = get_object_or_404(_uploads(caller(request)), pk=upload_id)
+    upload = get_object_or_404(uploads_of(caller(request)), pk=upload_id)
     if which.state and which.state not in STATES:
         raise BadQuery("state", f"state is one of {', '.join(STATES)}.")
     rows = lines_in(upload, which.state) if which.state else lines(upload)
@@ -252,11 +252,6 @@ def editable_collection(user: User, collection_id: UUID) -> Collection:
     if not Collection.objects.editable_by(user).filter(pk=collection.pk).exists():
         raise PermissionDenied("You may not add images to this collection.")
     return collection
-
-
-def _uploads(user: User) -> QuerySet[Upload]:
-    """One's own, and all into collections that one edits: a receipt names files, which only editors see."""
-    return Upload.objects.filter(collection__in=Collection.objects.editable_by(user))
 
 
 def _opened(file: UploadedFile) -> BinaryIO:

@@ -29,6 +29,7 @@ from webapp.library import jobs, keeping_older
 from webapp.library.deciding import Decided, Decision, NotDone, decide, take_back
 from webapp.library.duplicate_pages import LISTS, PairPage, pair_page
 from webapp.library.duplicates import Link, counts, links
+from webapp.library.editable import editable_collection
 from webapp.library.models import Collection, Image, Job, Likeness
 from webapp.library.slicing import slices
 
@@ -250,7 +251,7 @@ def _jobs(user: User, collection: Collection | None) -> QuerySet[Job]:
 
 
 def _collection(user: User, pk: uuid.UUID | None) -> Collection | None:
-    return None if pk is None else get_object_or_404(Collection.objects.editable_by(user), pk=pk)
+    return None if pk is None else editable_collection(user, pk)
 
 
 def _posted(request: HttpRequest, pk: uuid.UUID | None) -> Where:

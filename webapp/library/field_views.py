@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from webapp.accounts.audit import record
 from webapp.accounts.caller import signed_in
+from webapp.library.editable import editable_collection
 from webapp.library.field_rules import CLOSABLE
 from webapp.library.models import Collection, FieldDefinition
 from webapp.library.table_forms import UNITS, DefineField
@@ -18,19 +19,19 @@ from webapp.library.table_forms import UNITS, DefineField
 
 @require_safe
 def list_fields(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     told = {"collection": collection, "definitions": collection.field_definitions.all(), "own": CLOSABLE}
     return render(request, "library/fields.html", told)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_field(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    return _define(request, _collection(request, pk), FieldDefinition())
+    return _define(request, editable_collection(signed_in(request), pk), FieldDefinition())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_field(request: HttpRequest, pk: uuid.UUID, field: int) -> HttpResponse:
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     return _define(request, collection, get_object_or_404(collection.field_definitions, pk=field))
 
 
@@ -49,13 +50,9 @@ def _define(request: HttpRequest, collection: Collection, definition: FieldDefin
 @require_POST
 def delete_field(request: HttpRequest, pk: uuid.UUID, field: int) -> HttpResponse:
     """The rule goes; what images say stays."""
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     definition = get_object_or_404(collection.field_definitions, pk=field)
     record(signed_in(request), "field-forgotten", collection, field=definition.pk, kind=definition.kind)
     definition.delete()
     messages.success(request, f"“{definition.name}” is no longer defined. What images say in it stays.")
     return redirect("fields", collection.pk)
-
-
-def _collection(request: HttpRequest, pk: uuid.UUID) -> Collection:
-    return get_object_or_404(Collection.objects.editable_by(signed_in(request)).select_related("team"), pk=pk)

@@ -10,13 +10,14 @@ import uuid
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.caller import signed_in
 from webapp.accounts.models import User
 from webapp.library import announcing, importing
+from webapp.library.editable import editable_collection
 from webapp.library.forms import UploadDefaults
 from webapp.library.models import Collection
 from webapp.library.sent_table import UNNAMED
@@ -28,7 +29,7 @@ GONE = "There is no such folder or file, or it is not one that may be taken in."
 @require_safe
 def browse(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """What lies directly in ``folder``, below it in ``path``."""
-    _collection(signed_in(request), pk)
+    editable_collection(signed_in(request), pk)
     try:
         listing = importing.browse(_folder(request.GET.get("folder", "")), request.GET.get("path", ""))
     except importing.NotThere:
@@ -47,7 +48,7 @@ def browse(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def check(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """As for files that would be sent. Nothing is written, and no file is opened."""
     user = signed_in(request)
-    collection = _collection(user, pk)
+    collection = editable_collection(user, pk)
     try:
         announcing.defaults(request)
         table = announcing.table(request, collection)
@@ -63,7 +64,7 @@ def check(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def take_in(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Starts the job; a script is answered with the receipt's address, a form with the receipt."""
     user = signed_in(request)
-    collection = _collection(user, pk)
+    collection = editable_collection(user, pk)
     try:
         defaults, table = announcing.defaults(request), announcing.table(request, collection)
         if table is not None and not table.names_files:
@@ -111,7 +112,3 @@ def _folder(told: str) -> importing.Folder:
 
 def _path(request: HttpRequest) -> str:
     return request.POST.get("path", "").strip().strip("/")
-
-
-def _collection(user: User, pk: uuid.UUID) -> Collection:
-    return get_object_or_404(Collection.objects.editable_by(user).select_related("team"), pk=pk)

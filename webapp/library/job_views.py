@@ -17,6 +17,7 @@ from webapp.accounts.audit import record
 from webapp.accounts.caller import signed_in
 from webapp.library import bulk_jobs, job_pages, jobs
 from webapp.library.csv_answers import report_answer
+from webapp.library.editable import editable_collection
 from webapp.library.models import Collection, Job
 from webapp.library.receipt_views import LAST
 from webapp.requests import redirect_back
@@ -33,7 +34,7 @@ def my_jobs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def collection_jobs(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    collection = get_object_or_404(Collection.objects.editable_by(signed_in(request)).select_related("team"), pk=pk)
+    collection = editable_collection(signed_in(request), pk)
     return _list(request, Job.objects.filter(collection=collection), collection)
 
 

@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,20 +13,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.audit import record
 from webapp.accounts.caller import signed_in
-from webapp.accounts.models import User
 from webapp.library import bulk_jobs, cancelling, receipts
 from webapp.library.archives import ending
 from webapp.library.bulk_jobs import Which
 from webapp.library.csv_answers import csv_answer, errors_answer
-from webapp.library.models import Collection, Upload
+from webapp.library.editable import collection_named, uploads_of
+from webapp.library.models import Upload
 from webapp.library.receipt_pages import Asked, ReceiptPage, lines_page, parents, unsent
 
 LAST = 286  # htmx takes it as the last answer and stops asking
-
-
-def uploads_of(user: object) -> QuerySet[Upload]:
-    """Into collections that this user may change."""
-    return Upload.objects.filter(collection__in=Collection.objects.editable_by(user))  # type: ignore[arg-type]
 
 
 def _upload(request: HttpRequest, pk: uuid.UUID) -> Upload:
@@ -142,19 +136,11 @@ def throw_away(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def move(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     user, upload = signed_in(request), _upload(request, pk)
-    target = target_named(user, request.POST.get("into", ""))
+    target = collection_named(user, request.POST.get("into", ""))
     if target is None:
         messages.error(request, "Choose a collection to move them to.")
         return redirect("receipt", pk)
     return _started(request, upload, bulk_jobs.MOVE, **bulk_jobs.move_arguments(upload, target))
-
-
-def target_named(user: User, told: str) -> Collection | None:
-    """One that ``user`` may change; what cannot be seen is as what is not there."""
-    try:
-        return Collection.objects.editable_by(user).filter(pk=uuid.UUID(told)).first()
-    except ValueError:
-        return None
 
 
 def _started(request: HttpRequest, upload: Upload, kind: str, **arguments: Any) -> HttpResponse:

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from webapp.accounts.caller import signed_in
 from webapp.library import jobs, table_drafts, table_import, table_plan
 from webapp.library.csv_answers import errors_answer
+from webapp.library.editable import editable_collection
 from webapp.library.job_views import ENDED
 from webapp.library.models import Collection, Job
 from webapp.library.receipt_views import LAST
@@ -36,7 +37,7 @@ KINDS = (table_import.IMPORT, table_import.TAKE_BACK)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_table(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     form = TableFile(request.POST or None, request.FILES or None)
     if form.is_valid():
         file = form.cleaned_data["table"]
@@ -73,7 +74,7 @@ def _sent(request: HttpRequest, collection: Collection, file: Any) -> HttpRespon
 @require_http_methods(["GET", "HEAD", "POST"])
 def map_table(request: HttpRequest, pk: uuid.UUID, draft: uuid.UUID) -> HttpResponse:
     """The columns and what comes of them; with «import» the job, with «forget» nothing."""
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     found = _draft(request, collection, draft)
     if "forget" in request.POST:
         table_drafts.forget(found.number)
@@ -171,7 +172,7 @@ def job_state(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpRespon
 
 
 def _told(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> dict[str, Any]:
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     shown = get_object_or_404(_jobs(collection).select_related("user"), pk=job)
     is_open = shown.state in jobs.OPEN
     undone = shown.kind == table_import.IMPORT and not is_open
@@ -188,13 +189,13 @@ def _told(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> dict[str, Any]
 
 @require_safe
 def job_errors(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpResponseBase:
-    found = get_object_or_404(_jobs(_collection(request, pk)), pk=job)
+    found = get_object_or_404(_jobs(editable_collection(signed_in(request), pk)), pk=job)
     return errors_answer(found.report, name=f"errors-{str(job)[:8]}", user=signed_in(request))
 
 
 @require_POST
 def take_back(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpResponse:
-    collection = _collection(request, pk)
+    collection = editable_collection(signed_in(request), pk)
     imported = get_object_or_404(_jobs(collection), pk=job, kind=table_import.IMPORT)
     if imported.state in jobs.OPEN:
         messages.error(request, "The import has not ended yet: cancel it first.")
@@ -205,7 +206,3 @@ def take_back(request: HttpRequest, pk: uuid.UUID, job: uuid.UUID) -> HttpRespon
 
 def _jobs(collection: Collection) -> Any:
     return Job.objects.filter(collection=collection, kind__in=KINDS)
-
-
-def _collection(request: HttpRequest, pk: uuid.UUID) -> Collection:
-    return get_object_or_404(Collection.objects.editable_by(signed_in(request)).select_related("team"), pk=pk)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -19,6 +19,7 @@ from webapp.accounts.models import User
 from webapp.library import bulk_jobs, trash
 from webapp.library.bulk_jobs import Which
 from webapp.library.choosing import MOST, asked
+from webapp.library.editable import editable_collection
 from webapp.library.models import Collection, Image
 from webapp.library.models.images import ImageQuerySet
 from webapp.library.shelves import Tab
@@ -90,7 +91,7 @@ def reembed_tab(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def _of_tab(request: HttpRequest, pk: uuid.UUID, kind: str) -> HttpResponse:
     """A job for all images of one of a collection's tabs."""
     user = signed_in(request)
-    collection = get_object_or_404(Collection.objects.editable_by(user), pk=pk)
+    collection = editable_collection(user, pk)
     tab = Tab.of(request.POST.get("show", ""))
     job = Which(collection=collection, tab=tab).start(kind, user=user)
     record(user, f"job-{kind}", collection, job=str(job.pk), tab=tab.slug)
@@ -105,10 +106,9 @@ def _all(user: User, collection: Collection | None, kind: str) -> HttpResponse:
 
 def _collection(user: User, pk: uuid.UUID | None) -> Collection | None:
     """None: all that ``user`` edits. Raises Http404, also for somebody who edits nothing at all."""
-    editable = Collection.objects.editable_by(user)
     if pk is not None:
-        return get_object_or_404(editable.select_related("team"), pk=pk)
-    if not editable.exists():
+        return editable_collection(user, pk)
+    if not Collection.objects.editable_by(user).exists():
         raise Http404("There is no trash.")
     return None
 

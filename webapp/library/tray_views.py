@@ -27,9 +27,10 @@ from webapp.library import bulk, bundle, tray_table
 from webapp.library.bulk import Done, Undo
 from webapp.library.choosing import MOST, SURE_UP_TO, BadChoice, Chosen, asked, choose
 from webapp.library.csv_answers import csv_answer
+from webapp.library.editable import collection_named
 from webapp.library.metadata import BadMetadata, Metadata
 from webapp.library.models import Collection, Image
-from webapp.requests import address_back, uuid_of
+from webapp.requests import address_back
 
 UNDO = "tray_undo"  # in the session: the last change alone
 DUPLICATES_SHOWN = 6
@@ -95,8 +96,7 @@ def tag(request: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
 @_on_chosen
 def move(request: HttpRequest, user: User, chosen: Chosen) -> HttpResponseBase:
     """Into a collection where the user may change things too. What cannot be seen is answered as what is not there."""
-    into = [pk] if (pk := uuid_of(request.POST.get("into", ""))) else []
-    target = Collection.objects.editable_by(user).select_related("team").filter(pk__in=into).first()
+    target = collection_named(user, request.POST.get("into", ""))
     if target is None:
         raise BadChoice("Choose a collection to move them to.")
     _may_change_some(chosen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import BinaryIO, cast
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from webapp.accounts.audit import record
 from webapp.accounts.caller import signed_in
-from webapp.accounts.models import User
 from webapp.library import announcing, checking, quotas
+from webapp.library.editable import editable_collection, uploads_of
 from webapp.library.forms import UploadDefaults
 from webapp.library.ingest import accept, start_upload
 from webapp.library.kinds import NewFile
@@ -32,7 +31,7 @@ WITH = ("upload__collection__team", "upload__user")  # what accept() asks of an 
 def upload(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The form; and without script, all files in one request."""
     user = signed_in(request)
-    collection = _collection(user, pk)
+    collection = editable_collection(user, pk)
     form = UploadDefaults(request.POST or None, request.FILES or None)
     files = request.FILES.getlist("files")
     table = _table_of(request, form, collection)
@@ -66,7 +65,7 @@ def _table_of(request: HttpRequest, form: UploadDefaults, collection: Collection
 def check(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Names, sizes and checksums -> what would become of each file. Nothing is written."""
     user = signed_in(request)
-    collection = _collection(user, pk)
+    collection = editable_collection(user, pk)
     try:
         _, files, table = _told(request, collection)
     except announcing.BadList as bad:
@@ -80,7 +79,7 @@ def check(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def announce(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The same parts -> one row a file, and the addresses for the bytes of those that are to be sent."""
     user = signed_in(request)
-    collection = _collection(user, pk)
+    collection = editable_collection(user, pk)
     try:
         defaults, files, table = _told(request, collection)
         if table is not None and not table.names_files:
@@ -122,15 +121,6 @@ def _address(item: UploadItem) -> str:
 @require_safe
 def pending(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Files that have not arrived, and how much of each has: for going on after a reload."""
-    response = JsonResponse({"items": announcing.still_to_send(get_object_or_404(_editable(request, pk)), _address)})
+    response = JsonResponse({"items": announcing.still_to_send(get_object_or_404(uploads_of(request.user), pk=pk), _address)})
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _collection(user: User, pk: uuid.UUID) -> Collection:
-    return get_object_or_404(Collection.objects.editable_by(user).select_related("team"), pk=pk)
-
-
-def _editable(request: HttpRequest, pk: uuid.UUID) -> QuerySet[Upload]:
-    """The upload, if its collection is one that this user may change: receipts name files."""
-    return Upload.objects.filter(pk=pk, collection__in=Collection.objects.editable_by(request.user))
