@@ -20,6 +20,7 @@ from webapp.explore.asking import BadQuery
 from webapp.explore.models import KeptPicture, QueryPicture, SavedQuery
 from webapp.library.models import Collection, Image, Region
 from webapp.outages import Outage
+from webapp.requests import uuid_of
 
 LONGEST_ADDRESS = 4000
 NOT_KEPT = ("cursor", "below", "link", "csrfmiddlewaretoken")  # a page's place, and by which link one came
@@ -112,14 +113,7 @@ def _parts(address: str) -> list[tuple[str, str]]:
 
 def _ids(address: QueryDict, *names: str) -> list[UUID]:
     told = [value for name in names for value in address.getlist(name)]
-    return [found for value in told if (found := _id(value)) is not None]
-
-
-def _id(told: str) -> UUID | None:
-    try:
-        return UUID(told)
-    except ValueError:
-        return None
+    return [found for value in told if (found := uuid_of(value)) is not None]
 
 
 def fingerprint_now() -> str:

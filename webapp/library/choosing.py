@@ -10,6 +10,7 @@ from django.http import QueryDict
 
 from webapp.accounts.models import User
 from webapp.library.models import Collection, Image
+from webapp.requests import uuid_of
 
 MOST = 500  # images an action
 SURE_UP_TO = 20  # more are changed only after a question
@@ -49,7 +50,7 @@ def asked(form: QueryDict) -> list[UUID]:
     of two.
     """
     told = [*form.get("images", "").split(","), *form.getlist("image")]
-    return list(dict.fromkeys(pk for each in told if (pk := _id(each)) is not None))
+    return list(dict.fromkeys(pk for each in told if (pk := uuid_of(each.strip())) is not None))
 
 
 def choose(user: User, ids: Sequence[UUID]) -> Chosen:
@@ -67,10 +68,3 @@ def choose(user: User, ids: Sequence[UUID]) -> Chosen:
     )
     images = [found[pk] for pk in ids if pk in found]
     return Chosen(images=images, editable=frozenset(image.pk for image in images if image.collection_id in mine))
-
-
-def _id(told: str) -> UUID | None:
-    try:
-        return UUID(told.strip())
-    except ValueError:
-        return None

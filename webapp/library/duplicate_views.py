@@ -32,6 +32,7 @@ from webapp.library.duplicates import Link, counts, links
 from webapp.library.editable import editable_collection
 from webapp.library.models import Collection, Image, Job, Likeness
 from webapp.library.slicing import slices
+from webapp.requests import uuid_of
 
 UNDO = "duplicates_undo"  # in the session: the last decision alone
 KINDS = ("near", "keep-older")
@@ -273,7 +274,6 @@ def _number(told: str, *, most: int) -> int:
 
 
 def _id(request: HttpRequest, name: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(request.POST.get(name, ""))
-    except ValueError as exc:
-        raise Http404 from exc
+    if (pk := uuid_of(request.POST.get(name, ""))) is None:
+        raise Http404
+    return pk

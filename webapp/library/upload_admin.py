@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.contrib import admin
@@ -21,6 +20,7 @@ from webapp.library.models import Collection, ItemState, Upload, UploadItem
 from webapp.library.receipts import FILTERS
 from webapp.library.upload_actions import UploadActions
 from webapp.library.upload_page import UploadPage
+from webapp.requests import uuid_of
 
 LACKING = (
     "Your staff account lacks the permission “Can add upload”. An administrator can give it to you. "
@@ -111,10 +111,7 @@ def _chosen(collections: QuerySet[Collection], told: str) -> Collection | None:
     if not told:
         only = list(collections[:2])
         return only[0] if len(only) == 1 else None
-    try:
-        found = collections.filter(pk=uuid.UUID(told)).first()
-    except ValueError:
-        found = None
+    found = collections.filter(pk=uuid_of(told)).first()
     if found is None:
         raise Http404
     return found
