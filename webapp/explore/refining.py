@@ -99,10 +99,6 @@ class Asked:
     kept_days: int = 0
     describe: str = ""
 
-    @property
-    def has_slots(self) -> bool:
-        return any(slot.value for slot in self.slots)
-
     @classmethod
     def of(cls, address: Address, page: ResultPage | None = None) -> Asked:
         steps = [step for pair in address.pairs if (step := _step(pair, address, page))]

@@ -59,9 +59,7 @@ def check_key() -> None:
 
 def _identities() -> list[Any]:
     if not settings.ORIGINALS_KEY_FILE:
-        raise KeyUnusable(
-            "Originals are encrypted, but ORIGINALS_KEY_FILE names no key: `manage.py originals --new-key FILE` makes one."
-        )
+        raise KeyUnusable(NO_KEY)
     path = Path(settings.ORIGINALS_KEY_FILE)
     try:
         return _parsed(path, path.stat().st_mtime_ns)

@@ -61,11 +61,6 @@ def write(source: age.Readable, file: BinaryIO) -> None:
 # --- to be read -------------------------------------------------------------------------------------------------------
 
 
-def source_of(image: Image) -> Path | Streamed:
-    """What the sandbox reads; which picture of it: located(). Raises FileNotFoundError, CorruptImage."""
-    return located(image)[0]
-
-
 def located(image: Image) -> tuple[Path | Streamed, int]:
     """(source, page of it from 0): the image's own file, or that which it is still to be taken out of."""
     own = place(image.kept, image.pk)

@@ -1,5 +1,4 @@
 // What an image's page does beside htmx: forms come back with their message, Escape gives up, and a link can be copied.
-document.documentElement.classList.add("scripted");
 
 const REFUSED = new Set([409, 422]);
 
