@@ -14,7 +14,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 
 from webapp.explore.models import FrozenHit, LinkMode, SavedQuery, ShareLink
-from webapp.library.models import Caption, Image
+from webapp.explore.queries import first_captions
+from webapp.library.models import Image
 from webapp.library.models.images import ImageQuerySet
 
 NO_PASSWORD = "open"  # noqa: S105  what a cookie says where there is none to prove
@@ -45,7 +46,7 @@ def link_for_guests(pk: UUID | None) -> ShareLink | None:
 def hits(link: ShareLink) -> list[GuestHit]:
     frozen = list(link.hits.all())
     there = set(_images(link).filter(pk__in=[hit.image_id for hit in frozen]).values_list("pk", flat=True))
-    captions = _captions(there) if link.guests_read else {}
+    captions = first_captions(there) if link.guests_read else {}
     return [
         GuestHit(rank=hit.rank, there=True, score=hit.score, band=hit.band, caption=captions.get(hit.image_id, ""))
         if hit.image_id in there
@@ -62,11 +63,6 @@ def image_at(link: ShareLink, rank: int) -> Image | None:
 def _images(link: ShareLink) -> ImageQuerySet:
     images: ImageQuerySet = Image.objects.visible_to(link.made_by).ready() if link.made_by else Image.objects.none()
     return images
-
-
-def _captions(images: set[UUID]) -> dict[UUID, str]:
-    newest_first = Caption.objects.filter(image__in=images).order_by("-made_at").values_list("image", "text")
-    return dict(newest_first)
 
 
 def proof(link: ShareLink) -> str:

@@ -189,7 +189,7 @@ def _views(hits: Sequence[Hit], calibration: Calibration, user: User) -> list[Hi
         .order_by()
     )
     regions = {str(region.pk): region for region in found}
-    captions = _captions({region.image_id for region in regions.values()})
+    captions = first_captions({region.image_id for region in regions.values()})
     return [_view(hit, regions[hit.id], calibration, captions) for hit in hits if hit.id in regions]
 
 
@@ -204,7 +204,7 @@ def _view(hit: Hit, region: Region, calibration: Calibration, captions: dict[UUI
     )
 
 
-def _captions(images: set[UUID]) -> dict[UUID, str]:
+def first_captions(images: set[UUID]) -> dict[UUID, str]:
     """Image -> its first caption."""
     newest_first = Caption.objects.filter(image__in=images).order_by("-made_at").values_list("image", "text")
     return dict(newest_first)

@@ -15,14 +15,19 @@ from webapp.library.tables import errors_table
 from webapp.spreadsheets import MARK, csv_lines
 
 
-def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: str, user: User) -> HttpResponseBase:
-    """A download, one of the exports of ``user``; ``name`` without its ending. Raises limits.TooMany."""
-    limits.count("export", user)
-    response = StreamingHttpResponse(chain([MARK], csv_lines(headings, rows)), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+def download(pieces: Iterable[Any], *, content_type: str, name: str) -> StreamingHttpResponse:
+    """``name`` with its ending."""
+    response = StreamingHttpResponse(pieces, content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: str, user: User) -> HttpResponseBase:
+    """A download, one of the exports of ``user``; ``name`` without its ending. Raises limits.TooMany."""
+    limits.count("export", user)
+    return download(chain([MARK], csv_lines(headings, rows)), content_type="text/csv; charset=utf-8", name=f"{name}.csv")
 
 
 def report_answer(rows: Sequence[Mapping[str, Any]], *, name: str, user: User) -> HttpResponseBase:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ from webapp.accounts.models import User
 from webapp.library import checking, files, jobs
 from webapp.library.archives import ending, names, tables
 from webapp.library.archives.refusal import Damaged, Refused
-from webapp.library.archives.taking import Found, read_all, take_all
+from webapp.library.archives.taking import Found, table_inside, take_all
 from webapp.library.archives.unpacking import NOTHING_LEFT, check_room, received, refuse, sentence
 from webapp.library.kinds import NewFile
 from webapp.library.metadata import Metadata
@@ -105,24 +106,11 @@ def check(user: User, collection: Collection, of: Folder, path: str, *, said: Sa
         found, _ = find(of, path)
     except Refused as refused:
         return checking.Check([], refusal=refused.text, reason=refused.reason)
-    name, inside, wrong = _table_among(collection, of, found)
+    table, inside, wrong = table_inside(found, partial(_opened, of), collection)
     judged = checking.check(collection, [NewFile(each.name, each.size) for each in found], user=user, said=said or inside)
-    return replace(judged, files=[_about_table(each, wrong) if each.name == name else each for each in judged.files])
-
-
-def _table_among(collection: Collection, of: Folder, found: list[Found]) -> tuple[str | None, Said | None, str]:
-    """(which file is the table about the others, what it says, why it cannot be read)"""
-    every = [each.name for each in found]
-    name = tables.table_among(every)
-    file = next((each for each in found if each.name == name), None)
-    if file is None:
-        return None, None, ""
-    try:
-        with _opened(of, file) as source:
-            data = read_all(source, most=settings.TABLE_MAX_BYTES)
-        return file.name, tables.said_by(data, file.name, collection, every), ""
-    except (tables.BadTable, Damaged) as bad:
-        return file.name, None, str(bad)
+    return replace(
+        judged, files=[_about_table(each, wrong) if table and each.name == table.name else each for each in judged.files]
+    )
 
 
 def _about_table(checked: checking.Checked, wrong: str) -> checking.Checked:

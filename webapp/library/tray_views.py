@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -26,7 +26,7 @@ from webapp.accounts.models import User
 from webapp.library import bulk, bundle, tray_table
 from webapp.library.bulk import Done, Undo
 from webapp.library.choosing import MOST, SURE_UP_TO, BadChoice, Chosen, asked, choose
-from webapp.library.csv_answers import csv_answer
+from webapp.library.csv_answers import csv_answer, download
 from webapp.library.editable import collection_named
 from webapp.library.metadata import BadMetadata, Metadata
 from webapp.library.models import Collection, Image
@@ -199,11 +199,8 @@ def export_zip(request: HttpRequest, user: User, chosen: Chosen) -> HttpResponse
     originals = request.POST.get("originals") == "yes" and bool(chosen.editable)
     told = [str(pk) for pk in chosen.to_change] if originals else []
     record(user, "export-zip", images=[str(pk) for pk in chosen.ids], originals=told)
-    response = StreamingHttpResponse(bundle.stream(chosen, user=user, originals=originals), content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{_download_name()}.zip"'
-    response.headers["Cache-Control"] = "private, no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    pieces = bundle.stream(chosen, user=user, originals=originals)
+    return download(pieces, content_type="application/zip", name=f"{_download_name()}.zip")
 
 
 def _download_name() -> str:

@@ -93,17 +93,9 @@ class _Table:
 
     @classmethod
     def among(cls, parent: UploadItem, found: Sequence[Found], opened: Opened) -> _Table:
-        names = [file.name for file in found]
-        beside, name = tables.kept(parent.upload).among(names), tables.table_among(names)
-        file = next((each for each in found if each.name == name), None)
-        if file is None:
-            return cls(None, Said(), beside, "")
-        try:
-            with opened(file) as source:
-                data = read_all(source, most=settings.TABLE_MAX_BYTES)
-            return cls(file, tables.said_by(data, file.name, parent.upload.collection, names), beside, "")
-        except (tables.BadTable, Damaged) as bad:
-            return cls(file, Said(), beside, str(bad))
+        beside = tables.kept(parent.upload).among([file.name for file in found])
+        file, inside, wrong = table_inside(found, opened, parent.upload.collection)
+        return cls(file, Said() if inside is None else inside, beside, wrong)
 
     def of(self, name: str) -> Metadata:
         if not (self.beside.rows or self.inside.rows):
@@ -119,6 +111,21 @@ class _Table:
             ingest.refuse(row, "bad_table", self.wrong)
         else:
             tables.attach(row, self.inside)
+
+
+def table_inside(found: Sequence[Found], opened: Opened, collection: Collection) -> tuple[Found | None, Said | None, str]:
+    """(which file is the table about the others, what it says, why it cannot be read)"""
+    names = [file.name for file in found]
+    name = tables.table_among(names)
+    file = next((each for each in found if each.name == name), None)
+    if file is None:
+        return None, None, ""
+    try:
+        with opened(file) as source:
+            data = read_all(source, most=settings.TABLE_MAX_BYTES)
+        return file, tables.said_by(data, file.name, collection, names), ""
+    except (tables.BadTable, Damaged) as bad:
+        return file, None, str(bad)
 
 
 def read_all(source: BinaryIO, *, most: int) -> bytes:

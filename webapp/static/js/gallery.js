@@ -1,9 +1,8 @@
 // The gallery's switches, and its way back: whoever opened an image finds the same place again.
+import { keep, kept } from "./keeping.js";
+
 const root = document.documentElement;
 const gallery = document.querySelector("[data-gallery]");
-
-const kept = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
-const keep = (name, value) => { try { localStorage.setItem(name, value); } catch { /* lasts as long as the page */ } };
 
 // --- density ----------------------------------------------------------------------------------------------------------
 for (const choice of document.querySelectorAll("input[name=density]")) {

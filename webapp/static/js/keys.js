@@ -1,10 +1,10 @@
 // The keyboard: / and ? everywhere, the rest on the cards of a gallery. A card has the focus when its link has it.
+import { keep, kept } from "./keeping.js";
+
 const letters = document.querySelector("[data-letters]");
 const help = document.getElementById("keys");
 
 const cards = () => [...document.querySelectorAll("[data-gallery] .hit a.cover")];
-const kept = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
-const keep = (name, value) => { try { localStorage.setItem(name, value); } catch { /* lasts as long as the page */ } };
 
 // One letter can be pressed by mistake, or by speech: whoever wants to can turn them off.
 if (letters) {
