@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from allauth.core.internal.sessionkit import get_session_user
 from allauth.usersessions.internal.flows.sessions import end_sessions
 from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from webapp.accounts.audit import record
 from webapp.accounts.engine import UNKNOWN_ADDRESS
@@ -48,14 +50,22 @@ def signed_in_browsers(user: User) -> list[SignedIn]:
             here=session.is_current(),
         )
         for session in UserSession.objects.filter(user=user.pk)
-        if _holds(session)
+        if _holds(session, user)
     ]
     return sorted(found, key=lambda each: (not each.here, -each.since.timestamp()))
 
 
-def _holds(session: UserSession) -> bool:
-    """Whether it still signs anybody in. Rows of others are deleted when their user signs in again: reading writes nothing."""
-    return session.exists() and get_session_user(session._session_store(session.session_key)) is not None
+def _holds(session: UserSession, user: User) -> bool:
+    """Whether it still signs ``user`` in. Not by Django's get_user(), which ends or renews what it looks at: reading writes
+    nothing. Rows of others are deleted when their user signs in again.
+    """
+    kept = session._session_store(session.session_key)
+    good = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return (
+        kept.get(SESSION_KEY) == str(user.pk)
+        and kept.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+        and any(constant_time_compare(kept.get(HASH_SESSION_KEY, ""), each) for each in good)
+    )
 
 
 def told(user_agent: str) -> str:
