@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from webapp.accounts.models import Role, Team, User
+from webapp.accounts import rights
+from webapp.accounts.models import Team, User
 from webapp.api.auth import caller
 from webapp.explore.asking import BadQuery
 from webapp.library.models import Collection, State
@@ -63,9 +64,7 @@ def create_collection(request: HttpRequest, given: NewCollection) -> Status[dict
 
 def _team(user: User, name: str | None) -> Team:
     """Raises BadQuery where it is not clear which, PermissionDenied for a team that ``user`` does not edit in."""
-    editing = Team.objects.all() if user.is_superuser else Team.objects.filter(
-        memberships__user=user, memberships__role__gte=Role.EDITOR
-    )  # fmt: skip
+    editing = rights.teams_edited_by(user)
     found = list(editing if name is None else editing.filter(name=name))
     if len(found) > 1:
         raise BadQuery("which_team", "Name the team: you edit in several.")

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
+from webapp.accounts import rights
 from webapp.accounts.audit import record
 from webapp.accounts.models import Team, User
 from webapp.api.auth import caller
@@ -123,7 +124,7 @@ def _team(user: User, name: str | None) -> Team | None:
     """Raises Http404 for a team that is not there or not theirs."""
     if name is None:
         return None
-    team = saving.teams_of(user).filter(name=name).first()
+    team = rights.teams_visible_to(user).filter(name=name).first()
     if team is None:
         raise Http404
     return team

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 
+from webapp.accounts import rights
 from webapp.accounts.models import Team, User
 from webapp.api.auth import caller
 from webapp.explore import vocabularies
@@ -96,8 +97,8 @@ def _visible(request: HttpRequest, vocabulary_id: UUID) -> Vocabulary:
 
 def _team(user: User, name: str) -> Team:
     """Raises PermissionDenied for a team that is not there and for one that ``user`` is no member of, alike."""
-    team = Team.objects.filter(name=name).first()
-    if team is None or not (user.is_superuser or user.role_in(team)):
+    team = rights.teams_visible_to(user).filter(name=name).first()
+    if team is None:
         raise PermissionDenied("Only editors of the team may change its vocabularies.")
     return team
 

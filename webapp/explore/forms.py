@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 
+from webapp.accounts import rights
 from webapp.accounts.models import Team, User
 from webapp.explore import saving
 from webapp.explore.asking import BadQuery
@@ -31,7 +32,7 @@ class SaveSearch(forms.Form):
         super().__init__(*arguments, **options)
         self._user = user
         teams = self.fields["team"]
-        teams.queryset = saving.teams_of(user)  # type: ignore[attr-defined]
+        teams.queryset = rights.teams_visible_to(user)  # type: ignore[attr-defined]
         teams.label_from_instance = lambda team: f"Everybody in {team.name}"  # type: ignore[attr-defined]
 
     def clean_address(self) -> str:

@@ -124,11 +124,6 @@ def fingerprint_now() -> str:
         return ""
 
 
-def teams_of(user: User) -> QuerySet[Team]:
-    """Whose searches ``user`` may add to: every member may."""
-    return Team.objects.all() if user.is_superuser else Team.objects.filter(memberships__user=user)
-
-
 def found(user: User, words: str = "") -> QuerySet[SavedQuery]:
     """What ``user`` sees whose name, note or question has all of ``words``, last used first."""
     queries = SavedQuery.objects.visible_to(user).last_used_first().select_related("owner", "team")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.conf import settings
 
+from webapp.accounts import rights
 from webapp.accounts.models import Team, User
 from webapp.explore import saving
 from webapp.explore.asking import BadQuery
@@ -47,7 +48,7 @@ class ShareSearch(forms.Form):
         super().__init__(*arguments, **options)
         self.wish = Wish(days=1)
         self.fields["days"] = days_field()
-        teams = saving.teams_of(user)
+        teams = rights.teams_visible_to(user)
         chooser = self.fields["team"]
         chooser.queryset = teams  # type: ignore[attr-defined]
         chooser.label_from_instance = lambda team: f"Everybody in {team.name}"  # type: ignore[attr-defined]

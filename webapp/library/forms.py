@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.db.models import QuerySet
 
-from webapp.accounts.models import Role, Team, User
+from webapp.accounts import rights
+from webapp.accounts.models import Team, User
 from webapp.library.metadata import BadMetadata, Metadata
 from webapp.library.models import Collection
 
@@ -45,14 +45,7 @@ class NewCollection(CollectionModelForm):
     def __init__(self, *arguments: Any, user: User, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.instance.made_by = user
-        self.fields["team"].queryset = teams_to_add_to(user)  # type: ignore[attr-defined]
-
-
-def teams_to_add_to(user: User) -> QuerySet[Team]:
-    """Teams where ``user`` may make collections."""
-    if user.is_superuser:
-        return Team.objects.all()
-    return Team.objects.filter(memberships__user=user, memberships__role__gte=Role.EDITOR)
+        self.fields["team"].queryset = rights.teams_edited_by(user)  # type: ignore[attr-defined]
 
 
 class UploadDefaults(forms.Form):
