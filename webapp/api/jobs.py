@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
@@ -15,6 +14,7 @@ from pydantic import Field
 from webapp.accounts.audit import record
 from webapp.accounts.models import User
 from webapp.api.auth import caller
+from webapp.api.uploads import editable_collection
 from webapp.explore.asking import BadQuery
 from webapp.library import bulk_jobs, cancelling, jobs
 from webapp.library.bulk_jobs import TooMany, Which
@@ -187,10 +187,7 @@ def _target(user: User, into: UUID | None) -> Collection:
     """404 for what ``user`` does not see, 403 for what they may only look at."""
     if into is None:
         raise BadQuery("into", "Name the collection to move them to.")
-    target = get_object_or_404(Collection.objects.visible_to(user), pk=into)
-    if not Collection.objects.editable_by(user).filter(pk=into).exists():
-        raise PermissionDenied("You may not add images to this collection.")
-    return target
+    return editable_collection(user, into)
 
 
 def _job(request: HttpRequest, job_id: UUID) -> Job:
