@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from webapp.loopback import is_loopback
 
 FIELDS = frozenset({"id", "name", "issuer", "client_id", "client_secret", "client_secret_file", "trust_email"})
 NEEDED = ("id", "issuer", "client_id")
@@ -66,16 +67,10 @@ def _provider(told: Mapping[str, Any]) -> dict[str, Any]:
 def _issuer(told: str) -> str:
     """Its answers are believed because they come by TLS, so plain http is for tests on this machine only."""
     parts = urlsplit(told)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname or "")):
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and (host == "localhost" or is_loopback(host))):
         raise ImproperlyConfigured(f"OIDC: the issuer {told} must be an https:// address.")
     return told.rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _secret(told: Mapping[str, Any]) -> str:

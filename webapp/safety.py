@@ -1,11 +1,10 @@
 """Settings that a production site must not run with: told by `manage.py check`, and refused by the web server and the workers.
 
-Embedded mode serves one machine and is left alone, but for a debug page or a demo that others could reach.
+Embedded mode serves one machine and is left alone, but for a demo that others could reach.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import Error, Tags, register
+
+from webapp.loopback import is_loopback
 
 SECRET_CHARACTERS, SECRET_DIFFERENT = 50, 5  # as Django's own deployment check asks
 TOKEN_CHARACTERS = 20
@@ -76,7 +77,4 @@ def _weak(secret: str) -> bool:
 def _here(url: str) -> bool:
     """Whether the address is this machine's own, which nobody else reaches."""
     host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in ("localhost", "")  # "": a socket in the file system
+    return host in ("localhost", "") or is_loopback(host)  # "": a socket in the file system

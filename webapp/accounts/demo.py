@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from django.conf import settings
 from django.http import HttpRequest
 
 from webapp.accounts.models import Membership, Role, Team, User
+from webapp.loopback import is_loopback
 
 NAME, TEAM = "demo", "Demo lab"
 
@@ -15,14 +14,7 @@ NAME, TEAM = "demo", "Demo lab"
 def may_enter(request: HttpRequest) -> bool:
     """Only where the site runs as a demo, and only from this machine, asked directly: never through a proxy."""
     proxied = "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META
-    return bool(settings.CONCHIVE_DEMO) and not proxied and _is_here(request.META.get("REMOTE_ADDR", ""))
-
-
-def _is_here(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    return bool(settings.CONCHIVE_DEMO) and not proxied and is_loopback(request.META.get("REMOTE_ADDR", ""))
 
 
 def team() -> Team:

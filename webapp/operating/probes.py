@@ -10,7 +10,6 @@ people.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from secrets import compare_digest
@@ -21,6 +20,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import split_domain_port
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from webapp.loopback import is_loopback
 from webapp.operating import metrics, readiness
 
 Environ = Mapping[str, Any]
@@ -83,11 +83,4 @@ def _from_this_machine(environ: Environ) -> bool:
     if any(name in environ for name in FORWARDED):
         return False
     host = split_domain_port(str(environ.get("HTTP_HOST", "")))[0].strip("[]")
-    return _loopback(str(environ.get("REMOTE_ADDR", ""))) and (host == "localhost" or _loopback(host))
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(str(environ.get("REMOTE_ADDR", ""))) and (host == "localhost" or is_loopback(host))
