@@ -21,17 +21,7 @@ from webapp.library.tus_views import status_of
 from webapp.outages import Outage, outage_page
 from webapp.plain_text import PlainJson
 
-
-class Api(NinjaAPI):
-    """Answers are for whoever asked and for nobody's cache."""
-
-    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
-        response = super().create_temporal_response(request)
-        response.headers["Cache-Control"] = "private, no-store"
-        return response
-
-
-api = Api(
+api = NinjaAPI(
     title="Conchive",
     version="1",
     urls_namespace="api",
