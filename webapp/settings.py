@@ -1,7 +1,7 @@
 """Settings, all from the environment, each with a line in docs/settings.md (a test compares the two).
 
 Two modes run the same code: embedded (the default: one process, SQLite, Qdrant Edge, no broker) and production (PostgreSQL,
-Redis, a Qdrant server, workers of their own). Only this module and wiring.py know which.
+Redis, a Qdrant server, workers of their own). EMBEDDED says which.
 """
 
 from __future__ import annotations
@@ -186,15 +186,18 @@ if REDIS_URL:
         "interval_max": 0.1,
     }
 RECONCILE_EVERY_S = 30
-CELERY_BEAT_SCHEDULE = {
+
+
+def _every(seconds: int, task: str, queue: str) -> dict[str, Any]:
+    """Of beat. What still waits when its next turn comes is dropped."""
+    return {"task": f"webapp.{task}", "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
+
+
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile": {"task": "webapp.library.tasks.reconcile", "schedule": RECONCILE_EVERY_S, "options": {"queue": "ingest"}}
 }
 if not QDRANT_URL:  # a server optimises by itself; where too little is unindexed to pay, nothing happens
-    CELERY_BEAT_SCHEDULE["optimise"] = {
-        "task": "webapp.library.tasks.optimise",
-        "schedule": 600,
-        "options": {"queue": "embed", "expires": 600},
-    }
+    CELERY_BEAT_SCHEDULE["optimise"] = _every(600, "library.tasks.optimise", "embed")
 
 # --- people --------------------------------------------------------------------------------------------------------------
 
@@ -293,18 +296,10 @@ EMAIL_FILE_PATH: str = _mail.get("EMAIL_FILE_PATH") or ""
 EMAIL_TIMEOUT: int = _mail.get("EMAIL_TIMEOUT") or 10  # seconds
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "conchive@localhost")
 WATCH_EVERY_S: int = env.int("WATCH_EVERY_S", 60, validate=validate.Range(min=5, max=86_400))  # over watched searches
-CELERY_BEAT_SCHEDULE["match watches"] = {
-    "task": "webapp.explore.tasks.match_watches",
-    "schedule": WATCH_EVERY_S,
-    "options": {"queue": "query", "expires": WATCH_EVERY_S},
-}
+CELERY_BEAT_SCHEDULE["match watches"] = _every(WATCH_EVERY_S, "explore.tasks.match_watches", "query")
 ACCOUNT_EMAIL_NOTIFICATIONS = MAILS
 if MAILS:
-    CELERY_BEAT_SCHEDULE["mail watches"] = {
-        "task": "webapp.explore.tasks.mail_watches",
-        "schedule": 3600,
-        "options": {"queue": "query", "expires": 3600},
-    }
+    CELERY_BEAT_SCHEDULE["mail watches"] = _every(3600, "explore.tasks.mail_watches", "query")
 
 # --- audit ---------------------------------------------------------------------------------------------------------------
 
@@ -342,17 +337,9 @@ ENCODER_DTYPE: str = env.str("ENCODER_DTYPE", "auto")
 ENCODE_QUERIES_HERE = env.bool("ENCODE_QUERIES_HERE", default=EMBEDDED)  # else by the queue "query": the web stays torch-free
 QUERY_TIMEOUT_S: float = env.float("QUERY_TIMEOUT_S", 5.0)
 QUERY_PICTURE_DAYS: int = env.int("QUERY_PICTURE_DAYS", 30, validate=validate.Range(min=1))
-CELERY_BEAT_SCHEDULE["forget query pictures"] = {
-    "task": "webapp.explore.tasks.forget_query_pictures",
-    "schedule": 3600,
-    "options": {"queue": "query", "expires": 3600},
-}
+CELERY_BEAT_SCHEDULE["forget query pictures"] = _every(3600, "explore.tasks.forget_query_pictures", "query")
 if not ENCODE_QUERIES_HERE:  # query workers warm up and say how they are
-    CELERY_BEAT_SCHEDULE["encoder state"] = {
-        "task": "webapp.explore.tasks.tell_encoder_state",
-        "schedule": 30,
-        "options": {"queue": "query", "expires": 30},
-    }
+    CELERY_BEAT_SCHEDULE["encoder state"] = _every(30, "explore.tasks.tell_encoder_state", "query")
 
 # --- ingest --------------------------------------------------------------------------------------------------------------
 
@@ -384,11 +371,7 @@ LEASE_S: int = env.int("LEASE_S", 120)
 MAX_ATTEMPTS: int = env.int("MAX_ATTEMPTS", 3)
 TABLE_MAX_BYTES: int = env.int("TABLE_MAX_BYTES", 50 * 2**20)
 TABLE_MAX_ROWS: int = env.int("TABLE_MAX_ROWS", 1_000_000)
-CELERY_BEAT_SCHEDULE["forget tables"] = {
-    "task": "webapp.library.tasks.forget_tables",
-    "schedule": 3600,
-    "options": {"queue": "ingest", "expires": 3600},
-}
+CELERY_BEAT_SCHEDULE["forget tables"] = _every(3600, "library.tasks.forget_tables", "ingest")
 NEAR_DUPLICATE_COSINE: float = env.float("NEAR_DUPLICATE_COSINE", 0.0, validate=validate.Range(min=0, max=1))  # 0: by encoder
 DATA_UPLOAD_MAX_NUMBER_FILES: int = env.int("MAX_FILES_A_REQUEST", 1000)
 FILE_UPLOAD_TEMP_DIR = str(UPLOADS)
@@ -406,11 +389,7 @@ IDENTITY_CHECK: str = env.str("IDENTITY_CHECK", "hold", validate=validate.OneOf(
 # --- trash ---------------------------------------------------------------------------------------------------------------
 
 TRASH_DAYS: int = env.int("TRASH_DAYS", 30, validate=validate.Range(min=1))
-CELERY_BEAT_SCHEDULE["empty trash"] = {
-    "task": "webapp.library.tasks.empty_trash",
-    "schedule": 3600,
-    "options": {"queue": "ingest", "expires": 3600},
-}
+CELERY_BEAT_SCHEDULE["empty trash"] = _every(3600, "library.tasks.empty_trash", "ingest")
 
 # --- static files, security ----------------------------------------------------------------------------------------------
 
