@@ -17,18 +17,17 @@ from webapp.accounts.passwords import person_with
 log = logging.getLogger(__name__)
 
 
-def mail(email: str) -> bool:
-    """To the one open account of this address that has a password; False where there is none, or the letter did not go out."""
+def mail(email: str) -> None:
+    """To the one open account of this address that has a password; nobody else gets one."""
     user = person_with(email)
     if user is None or not user.is_active or not user.has_usable_password():
-        return False
+        return
     try:
         send_mail("A new password for Conchive", _text(user), None, [email])
     except OSError as exc:  # of which smtplib's errors are
         log.warning("the letter for a new password could not be mailed (%s)", type(exc).__name__)
-        return False
+        return
     record(user, "password-forgotten", user)
-    return True
 
 
 def _text(user: User) -> str:

@@ -15,7 +15,7 @@ def forget_old_events() -> None:
     audit.forget_old()
 
 
-@shared_task(ignore_result=True)
+@shared_task
 def mail_reset(email: str) -> None:
     password_reset.mail(email)
 
