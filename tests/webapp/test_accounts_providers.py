@@ -239,7 +239,7 @@ def test_a_token_that_is_not_for_this_site_opens_nothing(client, lab, bob, wrong
     assert whoever(client) is None
 
 
-def test_an_answer_is_good_once_and_only_in_the_browser_that_asked(client, lab, bob, django_assert_num_queries):
+def test_an_answer_is_good_once_and_only_in_the_browser_that_asked(client, lab, bob):
     linked(bob)
     parts = urlsplit(lab.visited(address_of_going_on(client.post("/sign-in/with/lab"))))
     back = f"{parts.path}?{parts.query}"

@@ -42,10 +42,8 @@ def query(**fields: Any) -> Sent:
     return Sent(query=fields)
 
 
-def piece(world: World, *, at: int = 0) -> Sent:
-    del world
-    headers = TUS | {"Upload-Offset": str(at)}
-    return Sent(raw=BYTES, content_type=PIECE, headers=headers)
+def piece(_: World) -> Sent:
+    return Sent(raw=BYTES, content_type=PIECE, headers=TUS | {"Upload-Offset": "0"})
 
 
 def creation(world: World) -> Sent:

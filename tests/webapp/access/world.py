@@ -73,7 +73,6 @@ class World:
     private: Collection  # made by the team's second editor, so that the first one does not see it
     images: list[Image]
     everyones_image: Image
-    private_image: Image
     trashed: Image
     held: Image
     twins: tuple[Image, Image]
@@ -121,7 +120,7 @@ def build(site: Any, outside: Path) -> World:
     upload = add(kidneys, files, user=editor, caption="pale glands", organ="kidney", case="C-1")
     pictured = [item.image for item in upload.items.select_related("image").order_by("pk") if item.image]
     open_image = stored(others["everyones"], picture("brown", seed=11), name="brown.png", caption="open words")
-    secret = stored(others["private"], picture("blue", seed=12), name="blue.png", caption="secret words")
+    stored(others["private"], picture("blue", seed=12), name="blue.png", caption="secret words")
     twins = stored(kidneys, picture("red", seed=13)), stored(others["second"], picture("red", seed=13))
     held = stored(kidneys, picture("gray", seed=14), name="Doe^Jane/MRN00417.png")
     thrown = stored(kidneys, picture("olive", seed=15))
@@ -149,7 +148,6 @@ def build(site: Any, outside: Path) -> World:
         **others,
         images=pictured,
         everyones_image=open_image,
-        private_image=secret,
         trashed=thrown,
         held=held,
         twins=twins,
