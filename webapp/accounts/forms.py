@@ -9,6 +9,7 @@ from django.contrib.auth.forms import UserCreationForm
 
 from webapp.accounts import invitations
 from webapp.accounts.models import ApiToken, Role, Scope, Team, User
+from webapp.accounts.passwords import PASSWORD_HELP
 from webapp.accounts.reserved import is_reserved
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class NewAccount(NewUserForm):
         super().__init__(*arguments, **options)
         self._bound_to = bound_to
         self.fields["username"].help_text = "Letters, digits and . + - _"
-        self.fields["password1"].help_text = "At least 8 characters, and no common one."
+        self.fields["password1"].help_text = PASSWORD_HELP
         self.fields["password2"].help_text = ""
         self.fields["password2"].label = "The password again"
         if bound_to:

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from webapp.accounts.models import User
 
+PASSWORD_HELP = "At least 8 characters, and no common one."  # noqa: S105  a sentence
 BACKEND = "webapp.accounts.passwords.Passwords"
 
 

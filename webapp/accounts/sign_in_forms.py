@@ -15,13 +15,13 @@ from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 from redis.exceptions import RedisError
 
 from webapp.accounts import limits, locking
+from webapp.accounts.passwords import PASSWORD_HELP
 from webapp.accounts.tasks import send_reset
 from webapp.outages import Outage
 
 if TYPE_CHECKING:
     from webapp.accounts.models import User
 
-PASSWORD_HELP = "At least 8 characters, and no common one."  # noqa: S105  a sentence
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)  # what fido2 raises of nonsense
 CODE_HELP = "Six digits from your authenticator app, or one of your recovery codes."
 
