@@ -13,7 +13,7 @@ from django.utils import timezone
 from search import errors as index_errors
 from tests.webapp.conftest import picture, run_tasks
 from webapp import wiring
-from webapp.accounts.models import ApiToken, Scope
+from webapp.accounts.models import ApiToken, AuditEvent, Scope
 from webapp.explore.models import SavedQuery
 from webapp.library.models import Collection, Image
 
@@ -289,7 +289,9 @@ def test_collections_are_listed_with_their_counts(program, bob, collection, make
 def test_an_editor_makes_a_collection(program, alice):
     answer = program(alice).post("/collections", {"name": "Lungs"})
     assert answer.status_code == 201
-    assert Collection.objects.get(name="Lungs").made_by == alice
+    made = Collection.objects.get(name="Lungs")
+    assert made.made_by == alice
+    assert AuditEvent.objects.get(action="collection-made").target_id == str(made.pk)
 
 
 def test_a_viewer_makes_none(program, bob):

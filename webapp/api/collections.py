@@ -13,6 +13,7 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 
 from webapp.accounts import rights
+from webapp.accounts.audit import record
 from webapp.accounts.models import Team, User
 from webapp.api.auth import caller
 from webapp.explore.asking import BadQuery
@@ -59,6 +60,7 @@ def create_collection(request: HttpRequest, given: NewCollection) -> Status[dict
     made = Collection.objects.create(
         team=team, name=name, description=given.description, visibility=given.visibility, made_by=user
     )  # fmt: skip
+    record(user, "collection-made", made, visibility=made.visibility)
     return Status(201, _shape(_counted(user).get(pk=made.pk)))
 
 
