@@ -120,6 +120,16 @@ def test_a_database_that_cannot_be_read_is_set_aside_and_not_lost(site, tmp_path
     assert Path(told["set_aside"][0]).read_bytes().startswith(b"no database at all")
 
 
+def test_what_the_backup_before_has_lost_is_copied_again(site, tmp_path):
+    some = Rehearsal(tmp_path)
+    some.data, some.backups = site.data, tmp_path / "backups"
+    first = Path(some.back_up()["backup"])
+    lost = next(path for path in first.rglob("files/originals/*/*") if path.is_file())
+    lost.unlink()
+    second = Path(some.back_up()["backup"])
+    assert (second / lost.relative_to(first)).is_file()
+
+
 def damaged(site: Rehearsal, folder: Path) -> Path:
     return without_snapshots(newest(site), folder / "damaged")
 

@@ -56,15 +56,13 @@ class Copier:
         """To the same file of the last backup. Stored files are replaced and never changed, so size and time tell them apart."""
         if self.before is None or path not in self.sums_before:
             return False
-        earlier = self.before / path
+        earlier, now = self.before / path, source.stat()
         try:
-            now, then = source.stat(), earlier.stat()
+            then = earlier.stat()
             if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
                 return False
             os.link(earlier, target)
-        except FileNotFoundError:
-            raise
-        except OSError:  # a folder that knows no links
+        except OSError:  # it is missing there, or the folder knows no links: copied anew
             return False
         return True
 
