@@ -14,7 +14,6 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from search.breaker import CircuitBreaker
 from search.errors import (
     AccessRefused,
-    CircuitOpen,
     IndexMissing,
     IndexTimedOut,
     IndexUnavailable,
@@ -109,6 +108,3 @@ def _transport_error(source: Exception, what: str) -> SearchError:
 def _of_status(status: int, what: str) -> SearchError:
     kind = _STATUSES.get(status, IndexUnavailable if status >= 500 or status == 429 else RequestRefused)
     return kind(f"the vector index answered {status}: {what} failed")
-
-
-__all__ = ["BoundedTransport", "Caller", "CircuitOpen", "translated"]

@@ -45,15 +45,6 @@ def pack(shard: Path, schema: Schema, *, version: str, points: int, into: Path) 
     return made
 
 
-def describe(path: Path) -> Snapshot:
-    """What a snapshot file holds. Raises SnapshotFailed."""
-    stored, schema = _description(path), schema_in(path)
-    return Snapshot(
-        location=str(path), version=stored["version"], fingerprint=schema.fingerprint, dim=schema.dim, points=stored["points"],
-        made_at=stored["made_at"],
-    )  # fmt: skip
-
-
 def schema_in(path: Path) -> Schema:
     try:
         return Schema(**_description(path)["schema"])

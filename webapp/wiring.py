@@ -15,7 +15,7 @@ from django.conf import settings
 
 import search
 from embedder import Encoder, Limits, Sandbox, load_encoder
-from search import Schema, ServerSettings, VectorIndex
+from search import ServerSettings, VectorIndex
 
 T = TypeVar("T")
 _LOCKS: dict[str, threading.RLock] = {}
@@ -100,10 +100,6 @@ def _server_settings() -> ServerSettings:
         write_consistency_factor=settings.QDRANT_REPLICAS // 2 + 1,
         snapshots_folder=settings.QDRANT_SNAPSHOTS,
     )
-
-
-def index_schema(encoder: Encoder) -> Schema:
-    return Schema(fingerprint=encoder.spec.fingerprint, dim=encoder.spec.dim)
 
 
 def forget() -> None:

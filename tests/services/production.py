@@ -40,8 +40,6 @@ HEALTHY_WITHIN_S, ENDS_WITHIN_S = 120.0, 120.0
 RESTART_AFTER_S = 0.5
 LARGE_STYLE_BYTES = 2000  # compressing pays
 UNPRIVILEGED = ("--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
-SECRETS = ("SECRET_KEY_FILE", "DATABASE_PASSWORD_FILE", "REDIS_PASSWORD_FILE", "QDRANT_API_KEY_FILE")
-KILLED = -signal.SIGKILL
 
 
 def needs_services() -> None:

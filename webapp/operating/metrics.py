@@ -94,7 +94,7 @@ def _by(name: str, says: str, label: str, values: dict[str, float]) -> GaugeMetr
 
 
 def counted() -> Counts:
-    """Five statements over indexes: plain numbers by state, reason and kind. Raises DatabaseError."""
+    """Six statements: plain numbers by state, reason and kind. Raises DatabaseError."""
     found = dict(Image.objects.order_by().values_list("state").annotate(n=Count("pk")))
     target = versions.target()
     unsent = Embedding.objects.filter(indexed_at=None, fingerprint=target.fingerprint) if target else Embedding.objects.none()
