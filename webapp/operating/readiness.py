@@ -19,11 +19,9 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from redis.exceptions import RedisError
 
-from search import VectorIndex
 from search.errors import SearchError
-from webapp import wiring
 from webapp.explore.encoding import encoder_state
-from webapp.library import quotas
+from webapp.library import index, quotas
 
 log = logging.getLogger(__name__)
 Ask = Callable[[], str]
@@ -71,15 +69,9 @@ def _cache() -> str:
 
 
 def _index() -> str:
-    return (
-        ""
-        if all(_healthy(get) for get in (wiring.get_image_index, wiring.get_text_index))
-        else "The vector index is out, or not made yet."
-    )
-
-
-def _healthy(get: Callable[[], VectorIndex]) -> bool:
-    return get().health().ok
+    if all(each.health().ok for each in index.both().values()):
+        return ""
+    return "The vector index is out, or not made yet."
 
 
 def _encoder() -> str:
