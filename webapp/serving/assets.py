@@ -55,8 +55,5 @@ def _root() -> Path:
 
 def _newest_source() -> float:
     """Modification time of the newest static file of the site and of every app that it uses, seconds since 1970."""
-    return max(
-        max(Path(storage.path(name)).stat().st_mtime, Path(storage.path(name)).stat().st_ctime)
-        for finder in get_finders()
-        for name, storage in finder.list([])
-    )
+    stats = (Path(storage.path(name)).stat() for finder in get_finders() for name, storage in finder.list([]))
+    return max(max(each.st_mtime, each.st_ctime) for each in stats)
