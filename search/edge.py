@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -147,7 +148,7 @@ class EdgeEngine:
         return [hit._replace(group=groups.get(hit.id)) for hit in hits]
 
     def search_groups(self, search: Search) -> list[RawHit]:
-        hits = self.search(search.but(tree=search.tree, limit=HITS_PER_GROUP * search.limit))
+        hits = self.search(replace(search, limit=HITS_PER_GROUP * search.limit))
         return list(first_of_each(hits).values())
 
     def fetch(self, tree: Tree, *, limit: int, from_id: str | None, vectors: bool, payload: bool) -> Batch:

@@ -53,7 +53,7 @@ def _fill(found: dict[str, RawHit], search: Search, more: Ask, *, min_score: flo
         if min_score is not None and any(hit.score < min_score for hit in found.values()):
             return  # whatever follows ranks lower still
         tree = search.tree.without(OneOf(search.group_field or "", tuple(found))) if found else search.tree
-        hits = more(search.but(tree=tree, limit=limit, how=how))
+        hits = more(replace(search, tree=tree, limit=limit, how=how))
         for group, hit in first_of_each(hits).items():
             found.setdefault(group, hit)
         if len(hits) < limit and len(found) < search.limit:

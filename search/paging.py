@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search.errors import BadCursor
 from search.filters import HasId, OneOf, Tree
@@ -59,14 +59,14 @@ def ranking_name(*parts: object) -> str:
 
 def first_hits(search: Search, run: Callable[[Search], list[RawHit]], *, upto: int) -> list[RawHit]:
     """The first hits of the ranking: at least ``upto`` of them where there are as many, at most DEPTH."""
-    first = run(search.but(tree=search.tree, limit=FIRST_WINDOW))
+    first = run(replace(search, limit=FIRST_WINDOW))
     short = len(first) < FIRST_WINDOW
     whole = short and (search.min_score is not None or search.how is How.SCAN)
     if upto <= len(first) or whole:
         return first
     # a graph walk may stop early: only a scan may say that there is no more
     how = How.SCAN if short else search.how
-    return first + run(search.but(tree=_without(search, first), limit=DEPTH - len(first), how=how))
+    return first + run(replace(search, tree=_without(search, first), limit=DEPTH - len(first), how=how))
 
 
 def _without(search: Search, hits: list[RawHit]) -> Tree:

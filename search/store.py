@@ -7,7 +7,7 @@ their engine raises into search.errors, and both may be called from several thre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from search.filters import Tree
@@ -27,9 +27,6 @@ class Search:
     min_score: float | None = None
     group_field: str | None = None
     how: How = How.GRAPH
-
-    def but(self, *, tree: Tree, limit: int, how: How | None = None) -> Search:
-        return replace(self, tree=tree, limit=limit, how=how or self.how)
 
 
 class RawHit(NamedTuple):
