@@ -26,12 +26,10 @@ from search.filters import HasId, Tree
 from search.grouping import first_of_each
 from search.schema import EdgeSettings, Schema, from_stored, to_stored
 from search.store import RawHit, Search
-from search.types import Array, Batch, Facet, Payload, Point
+from search.types import NO_PAYLOAD, NO_VECTOR, Array, Batch, Facet, Point
 
 T = TypeVar("T")
 
-NO_VECTOR = np.empty(0, np.float32)
-NO_PAYLOAD = Payload(collection="00000000-0000-0000-0000-000000000000")
 CLOSED = "is not initialized"  # how the engine says that the shard was closed
 NO_SPACE = "No space left on device"
 LOCK_WAIT_S = 5.0

@@ -10,11 +10,10 @@ import qdrant_edge as edge
 from search import filters, queries
 from search.filters import Condition, OneOf, Tree
 from search.plan import GRAPH_FROM_SHARE, How
-from search.schema import FIELDS, EdgeSettings, FieldType, Schema, utc_text
+from search.schema import FIELDS, HNSW_FULL_SCAN_KB, EdgeSettings, FieldType, Schema, utc_text
 from search.store import Search
 from search.types import Array
 
-HNSW_FULL_SCAN_KB = 10_000  # below this many kB of matching vectors a scan beats the graph
 INDEX_FROM_KB = 1_000  # the engine's own threshold; whether it pays is decided before the engine is asked
 
 

@@ -11,6 +11,7 @@ from search.errors import SchemaMismatch
 from search.types import Payload
 
 DIM = 512
+HNSW_FULL_SCAN_KB = 10_000  # below this many kB of matching vectors a scan beats the graph
 
 
 class FieldType(Enum):

@@ -13,12 +13,10 @@ from search.filters import Tree
 from search.schema import ServerSettings, from_stored, to_stored
 from search.server_models import filter_of, params_of, query_of, request_of
 from search.store import RawHit, Search
-from search.types import Array, Batch, Facet, Payload, Point
+from search.types import NO_PAYLOAD, NO_VECTOR, Array, Batch, Facet, Point
 
 T = TypeVar("T")
 
-NO_VECTOR = np.empty(0, np.float32)
-NO_PAYLOAD = Payload(collection="00000000-0000-0000-0000-000000000000")
 POINTS_A_REQUEST = 500  # 1 to 5 MB with their vectors: well below gRPC's and the server's limits
 
 

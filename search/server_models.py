@@ -9,11 +9,9 @@ from qdrant_client import models
 from search import filters, queries
 from search.filters import Condition, Tree
 from search.plan import GRAPH_FROM_SHARE, How
-from search.schema import FieldType, Schema, ServerSettings
+from search.schema import HNSW_FULL_SCAN_KB, FieldType, Schema, ServerSettings
 from search.store import Search
 from search.types import Array
-
-HNSW_FULL_SCAN_KB = 10_000  # below this many kB of matching vectors a scan beats the graph
 
 
 def collection_of(schema: Schema, settings: ServerSettings) -> dict[str, Any]:

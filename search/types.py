@@ -131,6 +131,10 @@ class Batch:
     next_id: str | None
 
 
+NO_VECTOR: Array = np.empty(0, np.float32)  # of a point that was read without it
+NO_PAYLOAD = Payload(collection="00000000-0000-0000-0000-000000000000")
+
+
 @dataclass(frozen=True)
 class Facet:
     """How many points in scope carry ``value``."""
