@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import numpy as np
 
@@ -140,5 +141,4 @@ def _write(mark: Path, at: _Mark) -> None:
 
 
 def _random_uuid(random: Random) -> str:
-    digits = f"{random.getrandbits(128):032x}"
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return str(UUID(int=random.getrandbits(128)))
