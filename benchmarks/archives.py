@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.ingest import Clock, resident_mib
-from benchmarks.machine import machine, versions, write
+from benchmarks.ingest import Clock
+from benchmarks.machine import machine, resident_mib, versions, write
 
 SIDE_PX = 24  # about 1.75 kB a file: 100,000 are 175 MB
 A_FOLDER = 1000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import random
 import tempfile
 import threading
@@ -25,7 +24,7 @@ from typing import Any
 import httpx
 from PIL import Image as Pictures
 
-from benchmarks.machine import machine, versions, write
+from benchmarks.machine import machine, resident_mib, versions, write
 from tests.faults.site import Site, running_site
 
 LANES = 4
@@ -205,15 +204,6 @@ def family(pid: int) -> list[int]:
             with suppress(OSError):
                 found += map(int, thread.read_text().split())
     return found
-
-
-def resident_mib(pid: int) -> float:
-    """0 where it has ended."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def run(site: Site, n: int, *, closings: int = 2, kills: int = 2) -> dict[str, Any]:

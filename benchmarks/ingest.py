@@ -24,7 +24,7 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image as Pictures
 
-from benchmarks.machine import machine, versions, write
+from benchmarks.machine import machine, resident_mib, versions, write
 
 TARGET_IMAGES_PER_S = 20.0
 DISTINCT = 16  # photographs drawn; the others differ from them by a comment in the file
@@ -76,17 +76,8 @@ def numbered(photograph: bytes, number: int) -> bytes:
     return photograph[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + photograph[2:]
 
 
-def resident_mib() -> float:
-    """Of this process; the decoders are counted apart."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def decoders_mib(pids: list[int]) -> float:
-    pages = 0
-    for pid in pids:
-        statm = Path(f"/proc/{pid}/statm")
-        pages += int(statm.read_text().split()[1]) if statm.exists() else 0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return sum(map(resident_mib, pids))
 
 
 def decoders_cpu_s(pids: list[int]) -> float:

@@ -37,6 +37,15 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
+def resident_mib(pid: int | str = "self") -> float:
+    """Resident memory of a process, this one unless told; 0 where it has ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def medians(ways: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each way, run in turn so that a noisy machine disturbs all alike; the first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
