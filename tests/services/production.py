@@ -30,7 +30,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.site import free_port
+from tests.end_to_end.site import free_port
 from tests.services.compose import ROOT, example, read_compose, stages
 
 HOST = "localhost"

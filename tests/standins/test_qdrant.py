@@ -17,7 +17,8 @@ import pytest
 
 from search import Nearest, Scope, VectorIndex, errors, open_server
 from search.schema import ServerSettings
-from tests.faults.site import ROOT, free_port
+from tests.end_to_end.site import free_port
+from tests.faults.site import ROOT
 from tests.search.samples import SCHEMA, axis, point, point_id
 from tests.standins.qdrant import VERSION
 

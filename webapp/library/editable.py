@@ -19,7 +19,8 @@ def editable_collection(user: User, pk: UUID) -> Collection:
 
 def collection_named(user: User, told: str) -> Collection | None:
     """What cannot be seen is as what is not there."""
-    return Collection.objects.editable_by(user).select_related("team").filter(pk=uuid_of(told)).first()
+    pk = uuid_of(told)
+    return Collection.objects.editable_by(user).select_related("team").filter(pk=pk).first() if pk else None
 
 
 def uploads_of(user: object) -> QuerySet[Upload]:

@@ -111,7 +111,8 @@ def _chosen(collections: QuerySet[Collection], told: str) -> Collection | None:
     if not told:
         only = list(collections[:2])
         return only[0] if len(only) == 1 else None
-    found = collections.filter(pk=uuid_of(told)).first()
+    pk = uuid_of(told)
+    found = collections.filter(pk=pk).first() if pk else None
     if found is None:
         raise Http404
     return found
