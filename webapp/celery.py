@@ -35,3 +35,14 @@ def tell_prometheus(**_: Any) -> None:
     from webapp.operating import exporter
 
     exporter.start()
+
+
+@worker_ready.connect
+def warm_up_for_queries(sender: Any, **_: Any) -> None:
+    """A worker of the queue "query" loads the encoder before anybody asks; the embedded site's does so by itself."""
+    from django.conf import settings
+
+    from webapp.explore import tasks
+
+    if not settings.ENCODE_QUERIES_HERE and "query" in sender.app.amqp.queues.consume_from:
+        tasks.begin_answering()

@@ -394,7 +394,7 @@ CELERY_BEAT_SCHEDULE["empty trash"] = _every(3600, "library.tasks.empty_trash", 
 # --- static files, security ----------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static_built"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / "static_built")))
 STATICFILES_DIRS: list[Path | tuple[str, Path]] = [BASE_DIR / "webapp" / "static"]
 _OPENSEADRAGON = BASE_DIR / "node_modules" / "openseadragon" / "build" / "openseadragon"  # by `npm ci`, with its source map
 VIEWER = (_OPENSEADRAGON / "openseadragon.min.js").is_file()  # else pages show images plainly

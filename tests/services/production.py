@@ -38,7 +38,6 @@ SITE_USER, POSTGRES_USER = "10001", "postgres"
 NEEDED = ("redis-server", "redis-cli", "nginx", "wget", "initdb", "setpriv")
 HEALTHY_WITHIN_S, ENDS_WITHIN_S = 120.0, 120.0
 RESTART_AFTER_S = 0.5
-LARGE_STYLE_BYTES = 2000  # compressing pays
 UNPRIVILEGED = ("--clear-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
 
 
@@ -242,7 +241,9 @@ class Production:
         postgres = {"PGHOST": "127.0.0.1", "PGPORT": str(self.ports["postgres"])} if name == "postgres" else {}
         qdrant = {"QDRANT__SERVICE__HTTP_PORT": str(self.ports["qdrant"])} if name == "qdrant" else {}
         # the stand-in speaks REST alone; and every container has a port 9100 of its own
-        site = {"QDRANT_GRPC_PORT": "0", "METRICS_PORT": str(free_port())} if "QDRANT_URL" in inside else {}
+        # nor are this clone's static files those of an image
+        own = {"QDRANT_GRPC_PORT": "0", "METRICS_PORT": str(free_port()), "STATIC_ROOT": str(self.folder / "static")}
+        site = own if "QDRANT_URL" in inside else {}
         return {key: self._placed(value, name) for key, value in inside.items()} | ours | postgres | qdrant | site
 
     def _here(self, name: str, command: list[str]) -> list[str]:
@@ -356,17 +357,14 @@ class Production:
         assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
 
     def _collect_static_files(self) -> None:
-        """What the image's build does; once for a clone, and again when something has changed."""
-        named = (ROOT / "static_built" / "css").glob("*.????????????.css")
-        compressed = all(path.with_name(f"{path.name}.br").exists() for path in named if path.stat().st_size > LARGE_STYLE_BYTES)
-        build = f"build_if_stale() or {compressed} or call_command('collectstatic', interactive=False, verbosity=0)"
-        imports = "from django.core.management import call_command; from webapp.serving.assets import build_if_stale"
+        """What the image's build does."""
         told = {
             "CONCHIVE_EMBEDDED": "false",
             "SECRET_KEY": "for this one command " * 4,
             "CONCHIVE_DATA": str(self.folder / "tmp"),
+            "STATIC_ROOT": str(self.folder / "static"),
         }
-        self._done([sys.executable, "manage.py", "shell", "--no-imports", "-c", f"{imports}; {build}"], dict(os.environ) | told)
+        self._done([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], dict(os.environ) | told)
 
     def _restart_what_ends(self) -> None:
         while not self._stopping.wait(RESTART_AFTER_S):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -205,6 +206,25 @@ def test_silent_workers_are_a_failure_and_a_worker_that_speaks_is_believed(by_qu
     assert encoder_state() == "failed: no query worker answers"
     warmup.ready_encoder(timeout_s=10)
     tasks.tell_encoder_state()
+    assert encoder_state() == "ready"
+
+
+def test_a_query_worker_tells_how_it_is_from_its_start_on(by_queue, monkeypatch):
+    loaded = threading.Event()
+
+    class Slow(FakeEncoder):
+        def encode_texts(self, prompts):
+            loaded.wait(10)
+            return super().encode_texts(prompts)
+
+    monkeypatch.setattr(wiring, "get_encoder", Slow)
+    tasks.begin_answering()
+    assert encoder_state() == "loading"
+    loaded.set()
+    warmup.ready_encoder(timeout_s=10)
+    until = time.monotonic() + 10
+    while encoder_state() != "ready" and time.monotonic() < until:  # told right after those who wait have been woken
+        time.sleep(0.01)
     assert encoder_state() == "ready"
 
 

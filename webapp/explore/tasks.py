@@ -48,8 +48,15 @@ def forget_query_pictures() -> None:
 
 @shared_task
 def tell_encoder_state() -> None:
-    """By beat: warms up a worker that has just started, and lets the web process say how things stand."""
+    """By beat: lets the web process say how things stand, for as long as it is told so."""
     remote.tell_state(warmup.state_here())
+
+
+def begin_answering() -> None:
+    """At a query worker's start: warms up, and tells the web process at once that it does and how it ended."""
+    loading = warmup.warm_up()
+    remote.tell_state(warmup.state_here())
+    loading.add_done_callback(lambda _: remote.tell_state(warmup.state_here()))
 
 
 @shared_task
