@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 VIEWER := node_modules/.installed
 
-.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-load bench-queries bundle faults train-mini clean help
+.PHONY: demo screenshots tour test lint format typecheck imports checks pytest bench bench-search bench-bulk bench-browser bench-load bench-queries bench-flat bundle faults train-mini clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -73,6 +73,9 @@ bench-browser: $(READY)  ## from Enter to thumbnails on the screen, in Chromium,
 
 bench-queries: $(READY)  ## text queries at 1, 8 and 64 at once, encoded together and one by one
 	$(BIN)/python -m benchmarks.queries
+
+bench-flat: $(READY) $(VIEWER)  ## 10,000 requests and 2,000 images: open files, threads, connections and memory of every service stay flat
+	$(BIN)/python -m benchmarks.flatness
 
 bundle: $(READY)  ## all that a machine without a network needs, in ./bundle (WEIGHTS="path …" takes checkpoints along)
 	$(BIN)/python -m docker.bundle bundle $(if $(WEIGHTS),--weights $(WEIGHTS))
