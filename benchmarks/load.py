@@ -42,7 +42,7 @@ for number in range({people} + 1):
     Membership.objects.create(user=user, team=team, role=Role.VIEWER)
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]  # the first one only counts failures
     session.create()
     made.append(session.session_key)
 print(json.dumps({{"cookie": settings.SESSION_COOKIE_NAME, "sessions": made}}))
