@@ -13,9 +13,7 @@ ELSEWHERE = {
     "test_every_format.py",
     "test_explore_commands.py",
     "test_hostile.py",
-    "test_jobs_pages.py",  # these two close answers themselves, and with them the connection that a test's transaction lives in
     "test_logs.py",  # starts sites of its own, as test_backup.py does
-    "test_media.py",
     "test_originals.py",
     "test_running.py",
     "test_sentinel.py",

@@ -112,7 +112,7 @@ def test_what_could_not_be_done_is_a_table(signed_in, alice, charlie, collection
 
 def test_rows_that_an_import_did_not_take_come_from_the_list_as_they_were_sent(signed_in, alice, collection):
     job = jobs.start("table", user=alice, collection=collection)
-    wrong = {"row": 2, "column": "mpp", "text": "No number.", "cells": {"file": "ä.png", "mpp": "wide"}}
+    wrong = {"row": 2, "column": "mpp", "text": "No number.", "cells": [["file", "ä.png"], ["mpp", "wide"]]}
     Job.objects.filter(pk=job.pk).update(report=[wrong])
     table = b"".join(signed_in(alice).get(f"/jobs/{job.pk}/report.csv").streaming_content)
     assert table.decode() == '\ufeff"file","mpp","row","what is wrong"\r\n"ä.png","wide","2","No number."\r\n'
@@ -154,8 +154,8 @@ def test_the_trash_shows_what_lies_in_it_who_threw_it_and_how_long_it_stays(sign
         wanted = ("A pink field", "secret.png", "by alice", "30 days left", f"/trash/{thrown.pk}/thumbnail")
         assert all(text in page for text in wanted)
     picture = signed_in(alice).get(f"/trash/{thrown.pk}/thumbnail")
-    picture.close()
     assert picture.status_code == 200
+    assert b"".join(picture.streaming_content).startswith(b"\xff\xd8")
 
 
 def test_the_trash_is_for_editors(signed_in, client, bob, charlie, foreign_collection, thrown, collection):

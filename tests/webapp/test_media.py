@@ -17,10 +17,9 @@ def _address(image, kind: str) -> str:
 
 
 def _get(client, address: str, **headers):
-    """The answer, read to its end and closed; its bytes in ``body``."""
+    """The answer, read to its end, which closes it; its bytes in ``body``."""
     response = client.get(address, headers=headers)
     response.body = b"".join(response.streaming_content) if response.streaming else response.content
-    response.close()
     return response
 
 

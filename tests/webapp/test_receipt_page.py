@@ -208,7 +208,7 @@ def test_failures_are_a_table_that_no_spreadsheet_takes_for_formulas(signed_in, 
 
 
 def test_rows_of_a_table_that_were_not_taken_are_a_table(signed_in, alice, upload):
-    cells = {"file": "a.png", "mpp": "-x"}
+    cells = [["file", "a.png"], ["mpp", "-x"]]
     errors = [{"row": 2, "column": "mpp", "text": "mpp is a number.", "cells": cells}, {"row": 5, "text": "@SUM"}]
     Upload.objects.filter(pk=upload.pk).update(table_errors=errors)
     browser = signed_in(alice)

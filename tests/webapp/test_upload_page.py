@@ -64,7 +64,7 @@ def test_rows_with_errors_come_whole_so_that_they_can_be_put_right(signed_in, al
     table = file("t.csv", b"file,mpp,note\na.png,wide,x\n")
     [error] = check(signed_in(alice), collection, "a.png", table=table).json()["table"]["errors"]
     assert (error["row"], error["column"]) == (2, "mpp")
-    assert error["cells"] == {"file": "a.png", "mpp": "wide", "note": "x"}
+    assert error["cells"] == [["file", "a.png"], ["mpp", "wide"], ["note", "x"]]
 
 
 def test_a_table_in_which_nothing_names_files_asks_which_column_does(signed_in, alice, collection):

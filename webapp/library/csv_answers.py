@@ -31,10 +31,12 @@ def csv_answer(headings: Sequence[str], rows: Iterable[Iterable[str]], *, name: 
 
 
 def report_answer(rows: Sequence[Mapping[str, Any]], *, name: str, user: User) -> HttpResponseBase:
-    """What could not be done. Rows of a table come as they were sent, to be corrected; others with whatever columns they have."""
+    """What could not be done. Rows of a table come as they were sent, to be corrected; others with their columns by
+    name, which is how PostgreSQL and SQLite can agree.
+    """
     if any("cells" in row for row in rows):
         return errors_answer(rows, name=name, user=user)
-    headings = list(dict.fromkeys(heading for row in rows for heading in row))
+    headings = sorted({heading for row in rows for heading in row})
     return csv_answer(headings, ([str(row.get(each, "")) for each in headings] for row in rows), name=name, user=user)
 
 

@@ -115,7 +115,7 @@ def _gains(more: Gain) -> Iterator[tuple[str, str]]:
     if more.tags:
         yield "Tags", ", ".join(map(str, more.tags))
     yield from (("Caption", caption) for caption in more.captions)
-    yield from ((str(name).capitalize(), str(value)) for name, value in more.metadata.items())
+    yield from ((str(name).capitalize(), str(value)) for name, value in sorted(more.metadata.items()))
 
 
 def _rows(left: Image, right: Image) -> Iterator[Row]:
@@ -140,4 +140,4 @@ def _told(image: Image) -> dict[str, str]:
     }
     told |= {label: shown(name, getattr(image, name)) for name, label in LABELS.items()}
     told["Captions"] = "\n".join(caption.text for caption in image.captions.all())
-    return told | {str(name).capitalize(): str(value) for name, value in image.metadata.items()}
+    return told | {str(name).capitalize(): str(value) for name, value in sorted(image.metadata.items())}

@@ -142,7 +142,7 @@ def facts(image: Image) -> list[tuple[str, str]]:
         ("Size", f"{image.width:,} × {image.height:,} px" if image.width and image.height else ""),
         ("Field of view", _field_of_view(image)),
         ("Format", " ".join(filter(None, (image.format, image.mode)))),
-        *((str(name).capitalize(), str(value)) for name, value in image.metadata.items() if name not in defined),
+        *((str(name).capitalize(), str(value)) for name, value in sorted(image.metadata.items()) if name not in defined),
     ]
     return [(name, value) for name, value in told if value]
 

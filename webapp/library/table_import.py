@@ -186,7 +186,7 @@ def _undone(work: Work, user: User, pks: Sequence[int]) -> list[Draft]:
             drafts.append(mass_editing.drafted(draft, partial(_take_back, change), captions=captions_too))
         except (KeyError, EditedMeanwhile, BadMetadata):
             text, name = "It was changed again since, and stays as it is.", change.image.name
-            work.note(RowError(row=0, column="", value=name, text=text, cells={"file": name}).as_dict())
+            work.note(RowError(row=0, column="", value=name, text=text, cells=[("file", name)]).as_dict())
     return drafts
 
 

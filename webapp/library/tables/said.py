@@ -6,7 +6,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Mappings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,16 +26,18 @@ MOST_PARTS = 16  # of a path, that are compared
 
 @dataclass(frozen=True, kw_only=True)
 class RowError:
-    """``row`` as the spreadsheet shows it. ``cells``: the whole row, heading -> text, to be corrected and sent again."""
+    """``row`` as the spreadsheet shows it. ``cells``: the whole row as (heading, text), in the table's order, to be corrected and
+    sent again; pairs, because neither PostgreSQL's jsonb nor JavaScript keeps the order of an object's keys.
+    """
 
     row: int
     column: str
     value: str
     text: str
-    cells: Mappings[str, str] = field(default_factory=dict)
+    cells: Sequence[tuple[str, str]] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return vars(self) | {"cells": dict(self.cells)}
+        return vars(self) | {"cells": [list(pair) for pair in self.cells]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +286,7 @@ class _Reader:
 
 
 def error(row: int, column: str, value: str, text: str, headings: Sequence[str], cells: Sequence[Cell]) -> RowError:
-    told = dict(zip(headings, map(shown, cells), strict=False))
+    told = tuple(zip(headings, map(shown, cells), strict=False))
     return RowError(row=row, column=column, value=value[:VALUE_LENGTH], text=text, cells=told)
 
 
@@ -298,7 +300,7 @@ def errors_table(errors: Sequence[RowError | Mappings[str, Any]]) -> tuple[list[
     table.
     """
     told = [each.as_dict() if isinstance(each, RowError) else dict(each) for each in errors]
-    headings = list(dict.fromkeys(heading for each in told for heading in each.get("cells", {})))
+    headings = list(dict.fromkeys(heading for each in told for heading, _ in each.get("cells", ())))
     by_row: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for each in told:
         by_row[int(each.get("row") or 0)].append(each)
@@ -306,6 +308,6 @@ def errors_table(errors: Sequence[RowError | Mappings[str, Any]]) -> tuple[list[
 
 
 def _error_line(number: int, about: Sequence[Mappings[str, Any]], headings: Sequence[str]) -> list[str]:
-    cells = about[0].get("cells", {})
+    cells = dict(about[0].get("cells", ()))
     wrong = " ".join(dict.fromkeys(str(each["text"]) for each in about))
     return [*(str(cells.get(heading, "")) for heading in headings), str(number), wrong]

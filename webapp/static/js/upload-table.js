@@ -15,11 +15,11 @@ function quoted(told) {
 
 // a line a row, with its own cells where the site told them: put right, it can be sent as a table
 export function errorsFile(errors) {
-  const headings = [...new Set(errors.flatMap(({ cells }) => Object.keys(cells ?? {})))];
+  const headings = [...new Set(errors.flatMap(({ cells }) => (cells ?? []).map(([heading]) => heading)))];
   const byRow = new Map();
   for (const error of errors) byRow.set(error.row, [...(byRow.get(error.row) ?? []), error]);
   const lines = [...byRow].map(([row, about]) => [
-    ...headings.map((heading) => about[0].cells?.[heading]),
+    ...headings.map((heading) => about[0].cells?.find(([its]) => its === heading)?.[1]),
     row,
     about.map(({ column, text }) => (headings.length || !column ? text : `${column}: ${text}`)).join(" "),
   ]);
