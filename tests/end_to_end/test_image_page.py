@@ -53,7 +53,7 @@ def problems() -> Iterator[list[str]]:
 @pytest.fixture
 def image(demo) -> str:
     """The address of an image with several regions or, in this archive of small ones, of any."""
-    return f"{demo.url}/images/{demo.api('/images?size=1')['images'][0]['image']}"
+    return f"{demo.url}/images/{demo.api('/images?size=1&state=ready')['images'][0]['image']}"
 
 
 @pytest.fixture

@@ -233,9 +233,9 @@ def test_a_worker_tells_its_own_and_asks_for_the_token(settings):
     try:
         address = f"http://127.0.0.1:{settings.METRICS_PORT}/metrics"
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(address, timeout=5)
+            urllib.request.urlopen(address, timeout=60)
         allowed = urllib.request.Request(address, headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(allowed, timeout=5) as answer:
+        with urllib.request.urlopen(allowed, timeout=60) as answer:
             assert b"conchive_images_done_total" in answer.read()
     finally:
         server.shutdown()
