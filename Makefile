@@ -85,7 +85,7 @@ bench-load: $(READY) $(VIEWER)  ## 50 people searching a production site while 2
 	$(BIN)/python -m benchmarks.load
 
 faults: $(READY) $(VIEWER)  ## every part of a production site killed, halted, emptied or filled while images come in (about an hour)
-	FAULTS=full $(BIN)/pytest -p no:xdist -p no:randomly tests/faults/test_production.py
+	FAULTS=full $(BIN)/pytest -v -p no:randomly tests/faults/test_production.py
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
