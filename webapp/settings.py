@@ -410,9 +410,10 @@ elif EMBEDDED:  # hashed names only: compressing takes half a minute at the firs
     STATIC_STORAGE = "webapp.serving.static_files.HashedNames"
 else:
     STATIC_STORAGE = "webapp.serving.static_files.HashedAndCompressed"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": STATIC_STORAGE},
+    # built by one user and served by another, unlike what people upload
+    "staticfiles": {"BACKEND": STATIC_STORAGE, "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755}},
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True

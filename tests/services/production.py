@@ -9,6 +9,7 @@ may run this Python.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -170,6 +171,27 @@ def site_user() -> str:
     return SITE_USER if subprocess.run(tried, capture_output=True, check=False).returncode == 0 else "0"
 
 
+@cache
+def static_files() -> Path:
+    """What the image's build makes, once for this process: compressing it takes half a minute."""
+    folder = Path(tempfile.mkdtemp(prefix="conchive-static-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
+    told = {
+        "CONCHIVE_EMBEDDED": "false",
+        "SECRET_KEY": "for this one command " * 4,
+        "CONCHIVE_DATA": str(folder / "data"),
+        "STATIC_ROOT": str(folder / "static"),
+    }
+    _done([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], dict(os.environ) | told)
+    return folder / "static"
+
+
+def _done(command: list[str], environment: Mapping[str, str]) -> None:
+    ended = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=600, check=False)
+    assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+
+
 def _group(leader: int) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
@@ -242,7 +264,7 @@ class Production:
         qdrant = {"QDRANT__SERVICE__HTTP_PORT": str(self.ports["qdrant"])} if name == "qdrant" else {}
         # the stand-in speaks REST alone; and every container has a port 9100 of its own
         # nor are this clone's static files those of an image
-        own = {"QDRANT_GRPC_PORT": "0", "METRICS_PORT": str(free_port()), "STATIC_ROOT": str(self.folder / "static")}
+        own = {"QDRANT_GRPC_PORT": "0", "METRICS_PORT": str(free_port()), "STATIC_ROOT": str(static_files())}
         site = own if "QDRANT_URL" in inside else {}
         return {key: self._placed(value, name) for key, value in inside.items()} | ours | postgres | qdrant | site
 
@@ -309,7 +331,6 @@ class Production:
     # --- start, stop --------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self._collect_static_files()
         for name in self._order():
             self._start(self.services[name])
         self._watching.start()
@@ -345,26 +366,12 @@ class Production:
         """What the image's entry point does at the first start."""
         password = self.folder / "secrets" / "postgres_password"
         asked = ["initdb", "-D", str(self.folder / "postgres" / "db"), "-U", "conchive", "-A", "scram-sha-256", "--no-sync"]
-        self._done([*_as(POSTGRES_USER), *asked, "--pwfile", str(password)], service.environment)
+        _done([*_as(POSTGRES_USER), *asked, "--pwfile", str(password)], service.environment)
 
     def _make_site_database(self, service: Service) -> None:
         service.wait_until_it_is_healthy()
         known = {"PGPASSWORD": self.secret("postgres_password")}
-        self._done(["createdb", "-U", "conchive", "conchive"], service.environment | known)
-
-    def _done(self, command: list[str], environment: Mapping[str, str]) -> None:
-        ended = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=600, check=False)
-        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
-
-    def _collect_static_files(self) -> None:
-        """What the image's build does."""
-        told = {
-            "CONCHIVE_EMBEDDED": "false",
-            "SECRET_KEY": "for this one command " * 4,
-            "CONCHIVE_DATA": str(self.folder / "tmp"),
-            "STATIC_ROOT": str(self.folder / "static"),
-        }
-        self._done([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], dict(os.environ) | told)
+        _done(["createdb", "-U", "conchive", "conchive"], service.environment | known)
 
     def _restart_what_ends(self) -> None:
         while not self._stopping.wait(RESTART_AFTER_S):

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finder
 from django.test import override_settings
 
+from webapp import settings as configured
 from webapp.serving import assets
 
 
@@ -68,3 +69,14 @@ def test_a_script_names_the_hashed_copy_of_the_one_that_it_imports(built):
     [hashed] = [path.name for path in (built / "js").glob("words.*.js")]
     [page] = (built / "js").glob("page.*.js")
     assert f'from "./{hashed}"' in page.read_text()
+
+
+def test_whoever_serves_them_may_read_them(built):
+    """An image's build makes them as root, and the site runs as somebody without its powers."""
+    ours = {**configured.STORAGES["staticfiles"], "BACKEND": "webapp.serving.static_files.HashedAndCompressed"}
+    uploads_are_for_their_owner = 0o600
+    with override_settings(STORAGES={"staticfiles": ours}, FILE_UPLOAD_PERMISSIONS=uploads_are_for_their_owner):
+        assets.build_if_stale()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in built.rglob("*")}
+    assert len(modes) >= 3
+    assert set(modes.values()) == {0o644}, modes
