@@ -83,6 +83,20 @@ class ServerEngine:
         }
 
     def fetch(self, tree: Tree, *, limit: int, from_id: str | None, vectors: bool, payload: bool) -> Batch:
+        """Vectors come POINTS_A_REQUEST at a time: 2,000 of them as JSON may take longer than one request has."""
+        points: list[Point] = []
+        while len(points) < limit:
+            left = limit - len(points)
+            some = min(left, POINTS_A_REQUEST) if vectors else left
+            found, from_id = self._scroll(tree, limit=some, from_id=from_id, vectors=vectors, payload=payload)
+            points += found
+            if from_id is None:
+                break
+        return Batch(points, from_id)
+
+    def _scroll(
+        self, tree: Tree, *, limit: int, from_id: str | None, vectors: bool, payload: bool
+    ) -> tuple[list[Point], str | None]:
         def scroll() -> tuple[list[models.Record], Any]:
             return self._client.scroll(
                 self._collection, scroll_filter=filter_of(tree), limit=limit, offset=from_id, with_vectors=vectors,
@@ -90,8 +104,7 @@ class ServerEngine:
             )  # fmt: skip
 
         records, following = self._read("reading points", scroll)
-        points = [_point(record) for record in records]
-        return Batch(points, None if following is None else str(following))
+        return [_point(record) for record in records], None if following is None else str(following)
 
     def count(self, tree: Tree, *, exact: bool) -> int:
         limit_s = self._settings.query_timeout_s
