@@ -1,7 +1,8 @@
 """Everything of the production site that can break, broken while images come in: every promise is kept, and nobody has to act.
 
-Only where it is asked for: `FAULTS=short` is a round of some ten minutes; `FAULTS=full`, or `make faults`, does each as often and
-as long as docs/operations/faults.md says, and writes down what was measured. Random choices follow a seed.
+Where CI is set, one fault of each part runs, for some minutes. `FAULTS=short` is a round of all of them; `FAULTS=full`, or `make
+faults`, does each as often and as long as docs/operations/faults.md says, and writes down what was measured. Random choices
+follow a seed.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ SEARCH_ANSWERS_WITHIN_S = 5.0
 HUNG_ANSWERS_WITHIN_S = 15.0  # what is asked of Redis on the way each has its own seconds
 
 pytestmark = [
-    pytest.mark.xdist_group("faults"),
+    pytest.mark.xdist_group("production"),  # one after the other with the other site of this kind
     pytest.mark.timeout(7200 if FULL else 900),
-    pytest.mark.skipif("FAULTS" not in os.environ, reason="FAULTS=short or FAULTS=full breaks a production site"),
+    pytest.mark.skipif(not {"FAULTS", "CI"} & os.environ.keys(), reason="FAULTS=short or FAULTS=full breaks a production site"),
 ]
+when_asked = pytest.mark.skipif("FAULTS" not in os.environ, reason="skipped: FAULTS=short or FAULTS=full runs it as well")
 
 
 def times(short: int, full: int) -> int:
@@ -132,6 +134,7 @@ def beaten(rig: Rig, ledger: Ledger, n: int, strike: Callable[[], None], *, paus
 # --- processes ----------------------------------------------------------------------------------------------------------
 
 
+@when_asked
 def test_a_workers_child_may_be_killed_at_any_time(rig):
     workers = [rig.site.services[name] for name in ("worker-ingest", "worker-embed")]
 
@@ -164,6 +167,7 @@ def _kill_and_wait(service: Service) -> None:
     service.wait_until_it_is_healthy()
 
 
+@when_asked
 def test_one_web_process_that_dies_is_replaced_by_another(rig):
     web = rig.site.services["web"]
     starts = web.starts
@@ -196,7 +200,7 @@ def held_up(*services: Service) -> Iterator[None]:
             service.send(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("way", ["flushed", "restarted"])
+@pytest.mark.parametrize("way", ["flushed", pytest.param("restarted", marks=when_asked)])
 def test_redis_may_lose_everything_that_is_queued(rig, way):
     for n in range(1, times(1, 10) + 1):
         ledger = rig.ledger(100, 520)
@@ -211,6 +215,7 @@ def test_redis_may_lose_everything_that_is_queued(rig, way):
         rig.note(f"redis_{way}", ledger, times=n, queued=queued)
 
 
+@when_asked
 def test_without_redis_files_are_taken_and_found_by_images(rig):
     """Words have to be encoded by way of Redis: that says so; a stored image needs no encoder."""
     stays = rig.ledger(4, 4)
@@ -231,6 +236,7 @@ def test_without_redis_files_are_taken_and_found_by_images(rig):
     rig.note("redis_down", ledger, search_answered_s=round(seconds, 1))
 
 
+@when_asked
 def test_redis_may_hang(rig):
     redis_service, ledger = rig.site.services["redis"], rig.ledger(20, 100)
     with held_up(redis_service):
@@ -263,6 +269,7 @@ def test_postgresql_may_be_restarted_at_once(rig):
 # --- the vector store ---------------------------------------------------------------------------------------------------------
 
 
+@when_asked
 def test_the_vector_store_may_be_down(rig):
     qdrant, ledger = rig.site.services["qdrant"], rig.ledger(30, 300)
     qdrant.stop()
@@ -276,6 +283,7 @@ def test_the_vector_store_may_be_down(rig):
     rig.note("index_down", ledger, down_s=times(10, 120))
 
 
+@when_asked
 def test_the_vector_store_may_hang(rig):
     qdrant, ledger = rig.site.services["qdrant"], rig.ledger(30, 300)
     with held_up(qdrant):
@@ -320,6 +328,7 @@ def test_the_vector_store_may_come_back_empty(rig):
 # --- the disk -----------------------------------------------------------------------------------------------------------------
 
 
+@when_asked
 def test_the_disk_may_be_full(rig):
     """Whoever sends is told, by the status or in the receipt; what is there is found and looked at."""
     if not rig.site.has_disk_of_its_own:
@@ -350,6 +359,7 @@ def _fill(path: Path) -> None:
 # --- poison -------------------------------------------------------------------------------------------------------------------
 
 
+@when_asked
 def test_files_that_crash_the_decoder_or_make_it_hang_cost_themselves_alone(rig):
     poison = {3: CRASH, 9: HANG, 17: CRASH}
     ledger = rig.ledger(32, 320, poison=poison)
@@ -363,6 +373,7 @@ def test_files_that_crash_the_decoder_or_make_it_hang_cost_themselves_alone(rig)
 # --- the encoder --------------------------------------------------------------------------------------------------------------
 
 
+@when_asked
 def test_an_encoder_that_cannot_be_loaded_is_told_and_costs_no_image(rig):
     broken = {"CONCHIVE_ENCODER": "conch", "CONCH_WEIGHTS": str(rig.site.folder / "weights" / "half.bin")}
     Path(broken["CONCH_WEIGHTS"]).write_bytes(bytes(1000))
@@ -376,6 +387,7 @@ def test_an_encoder_that_cannot_be_loaded_is_told_and_costs_no_image(rig):
     rig.note("encoder_broken", ledger)
 
 
+@when_asked
 def test_a_worker_with_another_encoder_writes_nothing(rig):
     """An archive changes its encoder by `reindex --encode` and not because a worker was set up wrongly: its images wait."""
     other = {"PYTHONPATH": POISON["PYTHONPATH"], "OTHER_ENCODER": "e"}
@@ -393,6 +405,7 @@ def test_a_worker_with_another_encoder_writes_nothing(rig):
 # --- the clock ----------------------------------------------------------------------------------------------------------------
 
 
+@when_asked
 @pytest.mark.parametrize("skew", ["+2h", "-10m"])
 def test_a_workers_clock_may_be_wrong(rig, skew):
     """Leases are the database's; a link or token that has ended stays ended."""
