@@ -210,8 +210,8 @@ class Clients:
             told["cursor"] = page["next_cursor"]
 
     def _searched(self, told: dict[str, Any]) -> dict[str, Any]:
-        """An outage is said and never shown as an empty page, so asking again is right; how often it was, is counted. The stand-in
-        for Qdrant may need longer than a search has, on a machine that does much else.
+        """An outage is said and never shown as an empty page, so asking again is right; how often it was, is counted. The
+        stand-in for Qdrant may need longer than a search has, on a machine that does much else.
         """
         until = time.monotonic() + ANSWERS_WITHIN_S
         while True:
