@@ -54,7 +54,7 @@ def encryption(folder: Path, megabytes: int) -> None:
         age.encrypt(plain, file)
         encrypting = time.perf_counter() - begun
     begun, digest = time.perf_counter(), hashlib.sha256()
-    with age.opened(folder / "x.age") as opened:
+    with age.opened((folder / "x.age").open("rb")) as opened:
         while chunk := opened.read(1 << 20):
             digest.update(chunk)
     decrypting = time.perf_counter() - begun

@@ -378,6 +378,16 @@ FILE_UPLOAD_TEMP_DIR = str(UPLOADS)
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]  # bytes never pile up in memory
 
+# --- files ---------------------------------------------------------------------------------------------------------------
+
+S3_BUCKET: str = env.str("S3_BUCKET", "")  # without one, files lie in the data folder
+S3_ENDPOINT: str = env.str("S3_ENDPOINT", "").rstrip("/")
+S3_REGION: str = env.str("S3_REGION", "")
+S3_PREFIX: str = env.str("S3_PREFIX", "").strip("/")
+S3_ACCESS_KEY: str = env.str("S3_ACCESS_KEY", "")
+S3_SECRET_KEY: str = env.str("S3_SECRET_KEY", "")
+S3_ENCRYPTION: str = env.str("S3_ENCRYPTION", "", validate=validate.OneOf(["", "AES256", "aws:kms", "aws:kms:dsse"]))
+
 # --- pictures ------------------------------------------------------------------------------------------------------------
 
 ACCEL_PREFIX: str = env.str("ACCEL_PREFIX", "")  # nginx sends the files itself, after a view has asked for the right
@@ -445,6 +455,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["traced"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
-        name: {"level": "WARNING"} for name in ("axes", "celery", "httpx")
+        name: {"level": "WARNING"} for name in ("axes", "boto3", "botocore", "celery", "httpx", "s3transfer", "urllib3")
     },  # a line a task or request would hide the rest
 }

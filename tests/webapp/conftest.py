@@ -21,9 +21,10 @@ from PIL import Image as Pictures
 import search.errors
 from embedder import Encoder, Sandbox
 from embedder.fake import FakeEncoder
+from tests.webapp.buckets import bucket  # noqa: F401
 from webapp import wiring
 from webapp.accounts.models import Membership, Role, Team, User
-from webapp.library import ingest, jobs, pixels, sending, working
+from webapp.library import files, ingest, jobs, pixels, sending, working
 from webapp.library.identity_defaults import DEFAULTS
 from webapp.library.metadata import Metadata
 from webapp.library.models import Collection, IdentityPattern, Image, Upload, UploadItem, Visibility
@@ -182,6 +183,11 @@ def run_jobs() -> None:
     while waiting := list(jobs.waiting().values_list("pk", flat=True)):
         for pk in waiting:
             jobs.run(pk)
+
+
+def on_disk(name: str) -> Path:
+    """Where the folder's store has a file of this name."""
+    return files.root() / name
 
 
 MakeImage = Callable[..., Image]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from celery import current_app
 
+from tests.webapp.conftest import on_disk
 from tests.webapp.rehearsal import Rehearsal
 from webapp.library import files
 from webapp.library.models import Image
@@ -226,7 +227,7 @@ def test_what_is_deleted_and_what_comes_while_the_database_is_read_is_there(make
 
     def dump(path: Path) -> None:
         path.write_bytes(b"a database")
-        files.original(gone.pk).unlink()
+        on_disk(files.original(gone.pk)).unlink()
         make_image("pink")
 
     monkeypatch.setattr(databases, "dump", dump)

@@ -14,7 +14,7 @@ from django.http import Http404
 from PIL import Image as Pictures
 
 from embedder.fake import FakeEncoder
-from tests.webapp.conftest import run_tasks, stored
+from tests.webapp.conftest import on_disk, run_tasks, stored
 from webapp.explore import crops, pictures, tasks
 from webapp.explore.asking import Crop, SearchQuery
 from webapp.explore.encoding import PictureRefused
@@ -99,7 +99,7 @@ def test_a_picture_without_a_kept_copy_has_to_be_chosen_again(make_image, alice)
 
 
 def test_an_original_that_is_gone_is_an_outage(two_coloured, alice):
-    files.original(two_coloured.pk).unlink()
+    on_disk(files.original(two_coloured.pk)).unlink()
     with pytest.raises(Outage):
         search(SearchQuery(image_id=two_coloured.pk, crop=LEFT), user=alice)
 

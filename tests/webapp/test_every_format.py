@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tests.webapp.conftest import add, run_tasks
+from tests.webapp.conftest import add, on_disk, run_tasks
 from tests.webapp.expected import FOLDERS, NO_IMAGES, PIXELS_ALONE, data, names, outcomes
 from webapp.library import files
 from webapp.library.models import Image, Kept, Kind, State
@@ -66,10 +66,10 @@ def test_every_file_ends_as_expected_and_its_pictures_carry_no_metadata(folder, 
 
 
 def check_what_is_shown(image):
-    for path in (files.display(image.pk), files.thumbnail(image.pk)):
+    for path in (on_disk(files.display(image.pk)), on_disk(files.thumbnail(image.pk))):
         content = path.read_bytes()
         assert jpeg_markers(content) <= JPEG_NEEDS
         assert not any(sentinel in content for sentinel in SENTINELS)
     if image.kept == Kept.PIXELS:
-        assert png_chunks(files.pixels_alone(image.pk).read_bytes()) == {b"IHDR", b"IDAT", b"IEND"}
-        assert not files.original(image.pk).exists()
+        assert png_chunks(on_disk(files.pixels_alone(image.pk)).read_bytes()) == {b"IHDR", b"IDAT", b"IEND"}
+        assert not on_disk(files.original(image.pk)).exists()

@@ -6,7 +6,7 @@ import pytest
 
 from embedder.errors import BadPattern
 from tests.embedder.named import NAMED
-from tests.webapp.conftest import picture, run_tasks, stored
+from tests.webapp.conftest import on_disk, picture, run_tasks, stored
 from webapp.library import files, identity, pipeline
 from webapp.library.models import Embedding, IdentityPattern, Image, State
 
@@ -28,7 +28,7 @@ def test_it_is_decoded_drawn_and_held_and_not_embedded(collection):
     image = prepared(collection, picture(), "MRN00417.png")
     assert image.state == State.HELD
     assert image.decoded_at is not None
-    assert files.thumbnail(image.pk).is_file()
+    assert on_disk(files.thumbnail(image.pk)).is_file()
     assert not files.pixels(image.pk).exists()
     assert not Embedding.objects.filter(region__image=image).exists()
 
@@ -74,7 +74,7 @@ def test_a_header_that_could_not_be_searched_to_its_end_is_held(collection):
 def test_a_pattern_that_does_not_compile_stops_the_work_and_fails_no_image(collection):
     IdentityPattern.objects.create(name="broken", pattern="(")
     image = Image.objects.create(collection=collection, name="a.png", sha256="0" * 64, bytes=1)
-    files.write_atomically(files.original(image.pk), picture())
+    files.write_atomically(on_disk(files.original(image.pk)), picture())
     with pytest.raises(BadPattern):
         pipeline.prepare([image.pk])
     image.refresh_from_db()

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from kombu.exceptions import OperationalError
 
 from search import Scope
-from tests.webapp.conftest import add, added, picture, run_tasks, stored
+from tests.webapp.conftest import add, added, on_disk, picture, run_tasks, stored
 from webapp import wiring
 from webapp.library import files, ingest, leases, quotas, removal, tasks
 from webapp.library.coverage import coverage, coverage_by_collection, failures
@@ -130,7 +130,7 @@ def test_sending_an_item_twice_changes_nothing(collection):
 def test_a_file_name_is_kept_as_text_only(collection):
     image = stored(collection, picture(), name="../../etc/passwd\x00\n.png")
     assert image.name == "passwd��.png"
-    assert files.original(image.pk).name == str(image.pk)
+    assert on_disk(files.original(image.pk)).name == str(image.pk)
 
 
 def test_the_queue_hears_of_a_file_once_it_is_committed(collection, monkeypatch, django_capture_on_commit_callbacks):
@@ -213,4 +213,4 @@ def test_deleting_an_image_deletes_its_files_and_points(make_image):
 
 def test_paths_stay_inside_the_data_folder(collection, data_folder: Path):
     image = stored(collection, picture())
-    assert all(path.is_relative_to(data_folder) for path in files.all_of(image.pk))
+    assert all(path.is_relative_to(data_folder) for path in (*map(on_disk, files.lasting(image.pk)), files.pixels(image.pk)))

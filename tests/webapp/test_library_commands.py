@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.embedder.test_tiff_pages import THREE
-from tests.webapp.conftest import picture
+from tests.webapp.conftest import on_disk, picture
 from webapp import wiring
 from webapp.accounts.models import ApiToken, User
 from webapp.library import adding, files
@@ -127,14 +127,14 @@ def test_an_unclear_collection_is_one_sentence(folder, collection, team_b):
 def test_verify_says_clean_or_what_is_not(make_image, capsys):
     image = make_image()
     assert _told(capsys, "verify", "--json")["clean"]
-    files.thumbnail(image.pk).unlink()
+    on_disk(files.thumbnail(image.pk)).unlink()
     assert _told(capsys, "verify", "--json", exits=1)["counts"]["derivatives_missing"] == 1
     assert _told(capsys, "verify", "--json", "--repair")["clean"]
 
 
 def test_verify_names_its_findings_to_people(make_image, capsys):
     image = make_image()
-    files.original(image.pk).unlink()
+    on_disk(files.original(image.pk)).unlink()
     with pytest.raises(SystemExit):
         call_command("verify")
     assert f"1 originals missing: {image.pk}" in capsys.readouterr().out
@@ -162,7 +162,7 @@ def operator_headers(db) -> dict[str, str]:
 
 def test_an_operator_verifies_and_repairs_by_the_api(make_image, client, operator_headers):
     image = make_image()
-    files.thumbnail(image.pk).unlink()
+    on_disk(files.thumbnail(image.pk)).unlink()
     ask = {"content_type": "application/json", "headers": operator_headers}
     assert not client.post("/api/v1/upkeep/verify", {}, **ask).json()["clean"]
     assert client.post("/api/v1/upkeep/verify", {"repair": True}, **ask).json()["clean"]

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from tests.webapp.conftest import on_disk
 from webapp.accounts.models import AuditEvent
 from webapp.library import files
 from webapp.library.models import Visibility
@@ -23,12 +24,12 @@ def _get(client, address: str, **headers):
     return response
 
 
-@pytest.mark.parametrize(("kind", "path_of"), [("thumbnail", files.thumbnail), ("display", files.display)])
-def test_members_see_the_pictures(make_image, signed_in, bob, kind, path_of):
+@pytest.mark.parametrize(("kind", "name_of"), [("thumbnail", files.thumbnail), ("display", files.display)])
+def test_members_see_the_pictures(make_image, signed_in, bob, kind, name_of):
     image = make_image()
     response = _get(signed_in(bob), _address(image, kind))
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/jpeg")
-    assert response.body == path_of(image.pk).read_bytes()
+    assert response.body == on_disk(name_of(image.pk)).read_bytes()
 
 
 def test_pictures_are_for_the_browser_alone_and_asked_for_again(make_image, signed_in, bob):
@@ -78,7 +79,7 @@ def test_originals_are_for_editors_only(make_image, signed_in, alice, bob):
     image = make_image(name="field.png")
     assert _get(signed_in(bob), _address(image, "original")).status_code == 404
     response = _get(signed_in(alice), _address(image, "original"))
-    assert response.body == files.original(image.pk).read_bytes()
+    assert response.body == on_disk(files.original(image.pk)).read_bytes()
     assert response.headers["Content-Disposition"] == 'attachment; filename="field.png"'
     assert response.headers["Content-Type"] == "application/octet-stream"
 

@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 
 from embedder import errors
 from tests.embedder.test_tiff_pages import BASE, LABEL, MACRO, RED, pages, tiled
-from tests.webapp.conftest import added, run_tasks, stored
+from tests.webapp.conftest import added, on_disk, run_tasks, stored
 from webapp.library import (
     age,
     bundle,
@@ -96,14 +96,14 @@ def test_an_encrypted_original_never_lies_there_in_the_clear(collection, key, da
     image.refresh_from_db()
     assert (image.state, image.kept, image.bytes) == (State.READY, Kept.ENCRYPTED, len(told()))
     assert not lies_somewhere(data_folder, MARK)
-    assert not files.original(image.pk).exists()
+    assert not on_disk(files.original(image.pk)).exists()
 
 
 def test_age_itself_reads_what_is_encrypted(collection, key):
     image = ready(collection, told())
     secret = key.read_text().splitlines()[1]
     identity = pyrage.x25519.Identity.from_str(secret)
-    assert pyrage.decrypt(files.encrypted(image.pk).read_bytes(), [identity]) == told()
+    assert pyrage.decrypt(on_disk(files.encrypted(image.pk)).read_bytes(), [identity]) == told()
     assert key.stat().st_mode & 0o077 == 0
 
 
@@ -125,7 +125,7 @@ def test_a_zip_holds_what_was_sent(collection, key, alice):
 def test_verify_compares_what_was_encrypted(collection, key):
     image = ready(collection, told())
     assert verify.verify(deep=True).clean
-    path = files.encrypted(image.pk)
+    path = on_disk(files.encrypted(image.pk))
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     assert verify.verify().counts["originals_changed"] == 1
@@ -137,17 +137,17 @@ def test_verify_compares_what_was_encrypted(collection, key):
 
 def test_an_encrypted_original_is_decoded_and_drawn_again(collection, key):
     image = ready(collection, told())
-    before = files.display(image.pk).read_bytes()
+    before = on_disk(files.display(image.pk)).read_bytes()
     pixels.forget_held()
     assert pixels.digest_of(np.asarray(pixels.load(image))) == image.pixels_sha256
-    files.display(image.pk).unlink()
+    on_disk(files.display(image.pk)).unlink()
     pipeline.draw(image)
-    assert files.display(image.pk).read_bytes() == before
+    assert on_disk(files.display(image.pk)).read_bytes() == before
 
 
 def test_a_damaged_one_fails_alone(collection, key):
     image = stored(collection, told(1))
-    path = files.encrypted(image.pk)
+    path = on_disk(files.encrypted(image.pk))
     path.write_bytes(path.read_bytes()[:-20] + bytes(20))
     good = stored(collection, told(2), name="b.jpg")
     run_tasks()
@@ -209,9 +209,9 @@ def test_a_new_key_above_the_old_one_reads_both(collection, key, settings, tmp_p
     new = ready(collection, told(2), name="b.jpg")
     for image, seed in ((old, 1), (new, 2)):
         assert what_is_kept(image) == told(seed)
-    age.opened(files.encrypted(new.pk), newest_key_only=True).close()
+    age.opened(on_disk(files.encrypted(new.pk)).open("rb"), newest_key_only=True).close()
     with pytest.raises(age.WrongKey):
-        age.opened(files.encrypted(old.pk), newest_key_only=True)
+        age.opened(on_disk(files.encrypted(old.pk)).open("rb"), newest_key_only=True)
 
 
 @pytest.mark.parametrize("content", ["", "# nothing", "AGE-SECRET-KEY-1NONSENSE", "\xff"])
@@ -256,26 +256,26 @@ def test_what_goes_wrong_while_it_is_encrypted_is_told_as_it_is(collection, key,
 def test_the_length_of_what_is_encrypted_is_known(key, tmp_path, size):
     with (tmp_path / "x.age").open("wb") as file:
         age.encrypt(io.BytesIO(bytes(size)), file)
-    assert age.plain_bytes(tmp_path / "x.age") == size
-    with age.opened(tmp_path / "x.age") as file:
+    encrypted = (tmp_path / "x.age").open("rb")
+    assert age.plain_bytes(encrypted, (tmp_path / "x.age").stat().st_size) == size
+    with age.opened(encrypted) as file:
         assert file.read() == bytes(size)
 
 
 def test_whoever_has_read_enough_may_stop(key, tmp_path):
     with (tmp_path / "x.age").open("wb") as file:
         age.encrypt(io.BytesIO(bytes(5_000_000)), file)
-    opened = age.opened(tmp_path / "x.age")
+    opened = age.opened((tmp_path / "x.age").open("rb"))
     assert opened.read(10) == bytes(10)
     opened.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"age-encryption.org/v1\n", b"nothing of the kind" * 100])
-def test_what_is_no_encrypted_file_is_told_as_damaged(key, tmp_path, content):
-    (tmp_path / "x.age").write_bytes(content)
+def test_what_is_no_encrypted_file_is_told_as_damaged(key, content):
     with pytest.raises(errors.CorruptImage):
-        age.plain_bytes(tmp_path / "x.age")
+        age.plain_bytes(io.BytesIO(content), len(content))
     with pytest.raises(errors.CorruptImage):
-        age.opened(tmp_path / "x.age").read()
+        age.opened(io.BytesIO(content)).read()
 
 
 # --- pixels alone -----------------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_where_pixels_alone_are_kept_nothing_else_stays(collection, settings, da
     image = ready(collection, told())
     assert (image.state, image.kept, image.format) == (State.READY, Kept.PIXELS, "JPEG")
     assert not lies_somewhere(data_folder, MARK)
-    with Pictures.open(files.pixels_alone(image.pk)) as kept:
+    with Pictures.open(on_disk(files.pixels_alone(image.pk))) as kept:
         assert (kept.format, kept.info) == ("PNG", {})
         assert pixels.digest_of(np.asarray(kept)) == image.pixels_sha256
     assert added(collection, told()).state == ItemState.DUPLICATE
@@ -297,7 +297,7 @@ def test_what_is_downloaded_then_is_a_png(collection, settings, alice, signed_in
     image = ready(collection, told(), name="a.jpg")
     client = signed_in(alice)
     response = client.get(reverse("original", args=[image.pk]))
-    assert b"".join(response.streaming_content) == files.pixels_alone(image.pk).read_bytes()
+    assert b"".join(response.streaming_content) == on_disk(files.pixels_alone(image.pk)).read_bytes()
     assert "a.png" in response.headers["Content-Disposition"]
     assert "Pixels (PNG)" in client.get(reverse("image", args=[image.pk])).content.decode()
 
@@ -308,10 +308,10 @@ def test_bytes_that_a_crash_left_go_with_the_next_step(collection, settings, mon
     with monkeypatch.context() as patched:
         patched.setattr(originals, "settle", lambda _image: None)
         pipeline.prepare([image.pk])
-    assert files.original(image.pk).exists()
+    assert on_disk(files.original(image.pk)).exists()
     assert pixels.load(Image.objects.get(pk=image.pk)).size == (96, 64)
     run_tasks()
-    assert not files.original(image.pk).exists()
+    assert not on_disk(files.original(image.pk)).exists()
 
 
 def test_a_crash_before_the_row_leaves_the_bytes(collection, settings, monkeypatch):
@@ -326,7 +326,7 @@ def test_a_crash_before_the_row_leaves_the_bytes(collection, settings, monkeypat
         with pytest.raises(KeyboardInterrupt):
             pipeline.prepare([image.pk])
     Image.objects.update(lease_until=None, lease_token=None)
-    assert files.original(image.pk).exists()
+    assert on_disk(files.original(image.pk)).exists()
     run_tasks()
     image.refresh_from_db()
     assert (image.state, image.format, image.kept) == (State.READY, "JPEG", Kept.PIXELS)
@@ -335,13 +335,13 @@ def test_a_crash_before_the_row_leaves_the_bytes(collection, settings, monkeypat
 def test_verify_finds_files_of_another_form(collection, settings):
     settings.ORIGINALS = "pixels"
     image = ready(collection, told())
-    files.write_atomically(files.original(image.pk), told())
+    files.write_atomically(on_disk(files.original(image.pk)), told())
     assert verify.verify().clean  # younger than what may be on its way
-    os.utime(files.original(image.pk), (0, 0))
+    os.utime(on_disk(files.original(image.pk)), (0, 0))
     assert verify.verify().counts["originals_surplus"] == 1
     verify.repair()
-    assert not files.original(image.pk).exists()
-    assert files.pixels_alone(image.pk).exists()
+    assert not on_disk(files.original(image.pk)).exists()
+    assert on_disk(files.pixels_alone(image.pk)).exists()
 
 
 def test_verify_compares_the_pixels(collection, settings):
@@ -350,7 +350,7 @@ def test_verify_compares_the_pixels(collection, settings):
     assert verify.verify(deep=True).clean
     originals.write_pixels(image.pk, np.zeros((64, 96, 3), np.uint8))
     assert verify.verify(deep=True).counts["originals_changed"] == 1
-    files.pixels_alone(image.pk).unlink()
+    on_disk(files.pixels_alone(image.pk)).unlink()
     assert verify.verify().counts["originals_missing"] == 1
 
 
@@ -406,7 +406,7 @@ def test_what_is_thrown_away_from_the_review_comes_back_to_be_held_and_goes_for_
     trash.throw_away(Image.objects.filter(pk=image.pk), user=alice)
     with django_capture_on_commit_callbacks(execute=True):
         trash.delete_for_good(Image.objects.filter(pk=image.pk), user=alice)
-    assert not any(place.exists() for place in (files.encrypted(image.pk), files.pixels_alone(image.pk)))
+    assert not any(place.exists() for place in (on_disk(files.encrypted(image.pk)), on_disk(files.pixels_alone(image.pk))))
     assert not lies_somewhere(data_folder, MARK)
 
 
@@ -428,15 +428,15 @@ def test_a_failed_file_is_kept_to_be_tried_again_and_then_goes(collection, setti
     image = ready(collection, told()[:-200] + b"", name="cut.jpg")
     assert image.state == State.FAILED
     reconcile.reconcile()
-    assert files.original(image.pk).exists()
+    assert on_disk(files.original(image.pk)).exists()
     late = timezone.now() - timedelta(hours=settings.FAILED_ORIGINAL_HOURS + 1)
     Image.objects.update(failed_at=late)
     settings.FAILED_ORIGINAL_HOURS = 0
     reconcile.reconcile()
-    assert files.original(image.pk).exists()
+    assert on_disk(files.original(image.pk)).exists()
     settings.FAILED_ORIGINAL_HOURS = 168
     reconcile.reconcile()
-    assert not files.original(image.pk).exists()
+    assert not on_disk(files.original(image.pk)).exists()
     assert verify.verify().clean
     retry(Image.objects.all())
     run_tasks()
@@ -460,7 +460,7 @@ def test_of_a_slide_file_only_the_tissue_is_kept(collection, key, settings, data
     assert pixels.load(image).getpixel((5, 5)) == (200, 0, 0)
     assert LABEL_BYTES in SLIDE
     assert not lies_somewhere(data_folder, LABEL_BYTES)
-    assert not files.encrypted(image.pk).exists()
+    assert not on_disk(files.encrypted(image.pk)).exists()
 
 
 @pytest.mark.parametrize(("content", "reason"), [(PYRAMID, "whole_slide"), (LABEL_ONLY, "label_only")])
@@ -499,7 +499,7 @@ def test_older_originals_are_encrypted_and_back_again(collection, settings, tmp_
         assert bool(lies_somewhere(data_folder, MARK)) == (mode == "keep")
         assert what_is_kept(image) == told()
         assert verify.verify(deep=True).clean
-        assert len(list(files.original(image.pk).parent.iterdir())) == 1
+        assert len(list(on_disk(files.original(image.pk)).parent.iterdir())) == 1
 
 
 def test_older_originals_become_pixels(collection, settings, data_folder):
@@ -534,7 +534,7 @@ def test_a_change_that_is_cut_off_goes_on_where_it_ended(collection, key, settin
 def test_a_worker_changes_what_is_kept(collection, key, settings, capsys):
     settings.ORIGINALS = "keep"
     good, bad = (ready(collection, told(seed), name=f"{seed}.jpg") for seed in range(2))
-    files.original(bad.pk).write_bytes(b"damaged")
+    on_disk(files.original(bad.pk)).write_bytes(b"damaged")
     settings.ORIGINALS = "encrypt"
     call_command("originals", apply=True, background=True)
     job = Job.objects.get()
@@ -559,12 +559,12 @@ def test_an_original_that_was_damaged_stays_as_it_is_and_is_told(collection, key
     settings.ORIGINALS = "keep"
     image = ready(collection, told())
     damaged = told()[:-1] + b"x"
-    files.original(image.pk).write_bytes(damaged)
+    on_disk(files.original(image.pk)).write_bytes(damaged)
     settings.ORIGINALS = "encrypt"
     with pytest.raises(SystemExit):
         call_command("originals", apply=True)
-    assert files.original(image.pk).read_bytes() == damaged
-    assert not files.encrypted(image.pk).exists()
+    assert on_disk(files.original(image.pk)).read_bytes() == damaged
+    assert not on_disk(files.encrypted(image.pk)).exists()
     assert "1 left as they were: its bytes are not those" in capsys.readouterr().out
 
 
@@ -574,7 +574,7 @@ def test_pixels_that_come_out_otherwise_now_keep_the_original(collection, settin
     settings.ORIGINALS = "pixels"
     report = rekeeping.rekeep()
     assert (report.changed, len(report.left), kept()) == (0, 1, ["original"])
-    assert files.original(image.pk).exists()
+    assert on_disk(files.original(image.pk)).exists()
 
 
 def test_a_key_is_replaced(collection, key, tmp_path):

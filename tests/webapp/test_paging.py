@@ -9,7 +9,7 @@ from django.urls import reverse
 from PIL import Image as Pictures
 
 from tests.embedder.test_tiff_pages import BLUE, GREEN, RED, pages
-from tests.webapp.conftest import add, added, picture, run_tasks, stored
+from tests.webapp.conftest import add, added, on_disk, picture, run_tasks, stored
 from webapp.library import files, paging, pipeline, pixels, removal, verify
 from webapp.library.leases import retry
 from webapp.library.models import Image, ItemState, Kept, Kind, State, UploadItem
@@ -62,12 +62,12 @@ def test_each_further_page_has_a_file_of_nothing_but_its_pixels(collection):
     add(collection, {"three.tif": THREE})
     run_tasks()
     first, second, _ = in_order()
-    assert files.original(first.pk).read_bytes() == THREE
+    assert on_disk(files.original(first.pk)).read_bytes() == THREE
     assert (first.kept, second.kept) == (Kept.ORIGINAL, Kept.PIXELS)
-    with Pictures.open(files.pixels_alone(second.pk)) as kept:
+    with Pictures.open(on_disk(files.pixels_alone(second.pk))) as kept:
         assert kept.getpixel((5, 5)) == COLOURS[1]
         assert kept.info == {}
-    assert second.bytes == files.pixels_alone(second.pk).stat().st_size
+    assert second.bytes == on_disk(files.pixels_alone(second.pk)).stat().st_size
     assert verify.verify(deep=True).clean
 
 
@@ -132,7 +132,7 @@ def test_a_page_is_decoded_again_from_the_file_or_from_its_pixels(collection):
     run_tasks()
     again = Image.objects.get(pk=second.pk)
     assert (again.state, again.format, again.pixels_sha256) == (State.READY, "TIFF", second.pixels_sha256)
-    files.pixels_alone(second.pk).unlink()
+    on_disk(files.pixels_alone(second.pk)).unlink()
     assert colour(second) == COLOURS[1]
 
 
@@ -162,7 +162,7 @@ def test_the_bytes_stay_until_the_last_page_is_taken_out_of_them(collection, set
     first = Image.objects.get()
     for left in (True, True, False):
         pipeline.prepare(limit=1)
-        assert files.original(first.pk).is_file() == left
+        assert on_disk(files.original(first.pk)).is_file() == left
     run_tasks()
     assert [colour(image) for image in in_order()] == COLOURS
     assert {image.kept for image in in_order()} == {Kept.PIXELS}
@@ -172,7 +172,7 @@ def test_the_last_page_that_fails_lets_the_bytes_go(collection, settings):
     settings.ORIGINALS = "pixels"
     add(collection, {"three.tif": one_page_broken()})
     run_tasks()
-    assert not files.original(Image.objects.get(page=1).pk).is_file()
+    assert not on_disk(files.original(Image.objects.get(page=1).pk)).is_file()
     retry(Image.objects.filter(page=2))
     run_tasks()
     assert "send it again" in Image.objects.get(page=2).reason_text

@@ -9,7 +9,7 @@ from PIL import Image as Pictures
 
 import search
 from embedder import errors, open_rgb
-from tests.webapp.conftest import add, picture, run_tasks, stored
+from tests.webapp.conftest import add, on_disk, picture, run_tasks, stored
 from webapp import wiring
 from webapp.library import files, leases, pipeline, pixels, working
 from webapp.library.models import Caption, Embedding, Image, Region, State
@@ -103,16 +103,19 @@ def test_derivatives_are_small_and_say_nothing(collection):
     Pictures.new("RGB", (3000, 1500), "pink").save(packed, "JPEG", exif=exif)
     image = stored(collection, packed.getvalue())
     run_tasks()
-    with Pictures.open(files.display(image.pk)) as display, Pictures.open(files.thumbnail(image.pk)) as thumbnail:
+    with (
+        Pictures.open(on_disk(files.display(image.pk))) as display,
+        Pictures.open(on_disk(files.thumbnail(image.pk))) as thumbnail,
+    ):
         assert (display.size, thumbnail.size) == ((2048, 1024), (400, 200))
         assert not display.getexif()
-    assert b"ZZPHI" not in files.display(image.pk).read_bytes() + files.thumbnail(image.pk).read_bytes()
+    assert b"ZZPHI" not in on_disk(files.display(image.pk)).read_bytes() + on_disk(files.thumbnail(image.pk)).read_bytes()
 
 
 def test_the_original_is_kept_byte_for_byte(collection):
     data = picture()
     image = stored(collection, data)
-    assert files.original(image.pk).read_bytes() == data
+    assert on_disk(files.original(image.pk)).read_bytes() == data
     assert image.sha256 == hashlib.sha256(data).hexdigest()
 
 
@@ -201,7 +204,7 @@ def test_a_decoder_that_cannot_start_fails_no_image(make_image, monkeypatch, san
 
 def test_an_original_that_is_gone_is_a_reason(make_image):
     image = make_image(ready=False)
-    files.original(image.pk).unlink()
+    on_disk(files.original(image.pk)).unlink()
     run_tasks()
     image.refresh_from_db()
     assert image.reason == "original_lost"

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 import search.errors
 from search import Filters, Keyword, Scope
-from tests.webapp.conftest import add, picture, run_tasks, stored, told
+from tests.webapp.conftest import add, on_disk, picture, run_tasks, stored, told
 from webapp.accounts.models import AuditEvent
 from webapp.library import bulk, files, index, pipeline, reconcile, removal, shelves, tasks, trash, verify
 from webapp.library.coverage import coverage
@@ -47,7 +47,7 @@ def test_what_is_thrown_away_leaves_both_indexes_and_keeps_its_files_and_vectors
     image.refresh_from_db()
     assert (image.state, image.trashed_from, image.trashed_by) == (State.TRASHED, State.READY, alice)
     assert points_of(image) == 0
-    assert files.original(image.pk).is_file()
+    assert on_disk(files.original(image.pk)).is_file()
     assert Embedding.objects.filter(region__image=image, indexed_at=None).exists()
     assert verify.verify().clean
     assert AuditEvent.objects.get(action="images-thrown-away").details == {"images": [str(image.pk)]}
@@ -207,7 +207,7 @@ def test_throwing_away_is_taken_back_as_other_changes_are(make_image, alice):
 
 
 def left_of(image: Image) -> list[bool]:
-    return [path.exists() for path in files.all_of(image.pk)]
+    return [path.exists() for path in (*map(on_disk, files.lasting(image.pk)), files.pixels(image.pk))]
 
 
 def test_after_its_days_nothing_is_left(make_image, throw_away, settings, django_capture_on_commit_callbacks, monkeypatch):

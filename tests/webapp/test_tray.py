@@ -12,7 +12,7 @@ from codecs import BOM_UTF8
 import pytest
 
 from search import Filters, Keyword, Scope
-from tests.webapp.conftest import PASSWORD, picture, run_tasks, stored, told
+from tests.webapp.conftest import PASSWORD, on_disk, picture, run_tasks, stored, told
 from webapp import spreadsheets, wiring
 from webapp.accounts.models import AuditEvent, Membership, Role, User
 from webapp.library import bulk, bundle, choosing, files, sending, terms, tray_views
@@ -367,7 +367,7 @@ def test_the_zip_holds_pictures_table_and_note(signed_in, bob, make_image, setti
     with unpacked(answer) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [bundle.NOTE, bundle.TABLE, f"images/{image.pk}.jpg"]
-        assert archive.read(f"images/{image.pk}.jpg") == files.display(image.pk).read_bytes()
+        assert archive.read(f"images/{image.pk}.jpg") == on_disk(files.display(image.pk)).read_bytes()
         assert archive.read(bundle.TABLE).startswith(BOM_UTF8)
         note = archive.read(bundle.NOTE).decode()
     for fact in ("CC-BY-NC-ND 4.0", "10.1038/s41591-024-02856-4", "NOT FOR DIAGNOSIS", "1 image of: Kidneys"):
@@ -393,7 +393,7 @@ def test_originals_go_along_for_editors_who_choose_them(signed_in, dave, make_im
     with unpacked(browser.post("/selected/zip", asks(mine, theirs, originals="yes"))) as archive:
         [name] = [name for name in archive.namelist() if name.startswith("originals")]
         assert name == f"originals/{mine.pk}-JANE.png"
-        assert archive.read(name) == files.original(mine.pk).read_bytes()
+        assert archive.read(name) == on_disk(files.original(mine.pk)).read_bytes()
         assert "X.png" not in archive.read(bundle.TABLE).decode()
 
 
@@ -408,7 +408,7 @@ def test_a_picture_that_goes_while_the_zip_is_sent_is_told_in_it(signed_in, bob,
     first, second = make_image(), make_image()
     pieces = iter(signed_in(bob).post("/selected/zip", asks(first, second)).streaming_content)
     begun = [next(pieces) for _ in range(3)]
-    files.display(second.pk).unlink()
+    on_disk(files.display(second.pk)).unlink()
     with zipfile.ZipFile(io.BytesIO(b"".join([*begun, *pieces]))) as archive:
         assert archive.testzip() is None
         assert str(second.pk) in archive.read(bundle.MISSING).decode()
@@ -429,7 +429,7 @@ def test_the_zip_is_sent_while_it_is_made_and_asks_each_right_anew(signed_in, bo
 
 def test_a_large_picture_goes_through_in_pieces(signed_in, bob, make_image):
     image = make_image()
-    files.display(image.pk).write_bytes(bytes(3 * bundle.PIECE_BYTES))
+    on_disk(files.display(image.pk)).write_bytes(bytes(3 * bundle.PIECE_BYTES))
     answer = signed_in(bob).post("/selected/zip", asks(image))
     assert max(map(len, answer.streaming_content)) < 2 * bundle.PIECE_BYTES
 

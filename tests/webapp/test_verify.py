@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import search
-from tests.webapp.conftest import run_tasks
+from tests.webapp.conftest import on_disk, run_tasks
 from webapp import wiring
 from webapp.library import files, upkeep, verify
 from webapp.library.models import Caption, Embedding, Image, Region, State
@@ -32,7 +32,7 @@ def test_an_empty_archive_agrees_with_itself(db):
 @pytest.mark.parametrize("kind", [files.display, files.thumbnail])
 def test_lost_pictures_are_drawn_again(make_image, kind):
     image = make_image()
-    kind(image.pk).unlink()
+    on_disk(kind(image.pk)).unlink()
     assert _disagreements() == {"derivatives_missing": 1}
     assert upkeep.repaired().clean
     assert kind(image.pk).stat().st_size
@@ -40,7 +40,7 @@ def test_lost_pictures_are_drawn_again(make_image, kind):
 
 def test_files_that_belong_to_nobody_are_removed(make_image):
     image = make_image()
-    for path in (files.original(uuid.uuid4()), files.display(image.pk).with_name("stray.jpg")):
+    for path in (on_disk(files.original(uuid.uuid4())), on_disk(files.display(image.pk)).with_name("stray.jpg")):
         files.write_atomically(path, b"stray")
         os.utime(path, (0, 0))
     assert _disagreements() == {"files_without_row": 2}
@@ -48,26 +48,26 @@ def test_files_that_belong_to_nobody_are_removed(make_image):
 
 
 def test_a_file_whose_row_is_just_being_committed_is_left_alone(make_image):
-    files.write_atomically(files.original(uuid.uuid4()), b"fresh")
+    files.write_atomically(on_disk(files.original(uuid.uuid4())), b"fresh")
     assert verify.verify().clean
 
 
 def test_a_lost_original_is_told_until_a_backup_brings_it_back(make_image):
     image = make_image()
-    data = files.original(image.pk).read_bytes()
-    files.original(image.pk).unlink()
+    data = on_disk(files.original(image.pk)).read_bytes()
+    on_disk(files.original(image.pk)).unlink()
     assert upkeep.repaired().counts["originals_missing"] == 1
-    files.write_atomically(files.original(image.pk), data)
+    files.write_atomically(on_disk(files.original(image.pk)), data)
     assert verify.verify().clean
 
 
 def test_a_changed_original_is_told(make_image):
     image = make_image()
-    data = files.original(image.pk).read_bytes()
-    files.original(image.pk).write_bytes(data[:-1] + b"x")
+    data = on_disk(files.original(image.pk)).read_bytes()
+    on_disk(files.original(image.pk)).write_bytes(data[:-1] + b"x")
     assert verify.verify().clean
     assert verify.verify(deep=True).counts["originals_changed"] == 1
-    files.original(image.pk).write_bytes(data + b"x")
+    on_disk(files.original(image.pk)).write_bytes(data + b"x")
     assert verify.verify().counts["originals_changed"] == 1
 
 

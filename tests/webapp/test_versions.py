@@ -5,7 +5,7 @@ import pytest
 
 import search
 from embedder import errors
-from tests.webapp.conftest import add, picture, run_tasks
+from tests.webapp.conftest import add, on_disk, picture, run_tasks
 from webapp import wiring
 from webapp.library import index, leases, pipeline, tasks, texts, upkeep, versions
 from webapp.library.models import Embedding, Image, KnownEncoder, State
@@ -108,7 +108,7 @@ def test_an_original_that_is_gone_does_not_hold_the_switch_up(make_image, other_
 
     lost = make_image("brown")
     make_image("pink")
-    files.original(lost.pk).unlink()
+    on_disk(files.original(lost.pk)).unlink()
     encoder = other_encoder()
     run_tasks()
     assert Image.objects.get(pk=lost.pk).reason == "original_lost"

@@ -21,7 +21,7 @@ from webapp.explore import guests, sharing
 from webapp.explore.models import ShareLink
 from webapp.explore.share_forms import GuestPassword
 from webapp.library import files
-from webapp.library.sent_files import sent
+from webapp.library.sent_files import opened, sent
 
 COOKIE, SALT = "guest-link", "webapp.explore.guests"
 KEPT_S = 3600
@@ -60,10 +60,7 @@ def guest_picture(request: HttpRequest, pk: uuid.UUID, rank: int) -> HttpRespons
     image = guests.image_at(link, rank) if _proved(request, link) else None
     if image is None:
         raise Http404("There is no such picture.")
-    path = files.thumbnail(image.pk)
-    return sent(
-        request, path, tag=uuid.uuid4().hex, content_type="image/jpeg", internal=path.relative_to(files.root()).as_posix()
-    )  # fmt: skip
+    return sent(request, opened(files.thumbnail(image.pk)), tag=uuid.uuid4().hex, content_type="image/jpeg")
 
 
 def _link(request: HttpRequest, pk: uuid.UUID) -> ShareLink:

@@ -19,6 +19,7 @@ import pyrage
 from django.conf import settings
 
 from embedder import errors
+from webapp.library.store import StoreAway
 from webapp.outages import Outage
 
 T = TypeVar("T")
@@ -128,20 +129,25 @@ class _Watched:
             raise
 
 
-def opened(path: Path, *, newest_key_only: bool = False) -> BinaryIO:
-    """The plaintext, to be read once. Raises FileNotFoundError, KeyUnusable, CorruptImage; the last also while it is read."""
-    keys = _identities()
-    return io.BufferedReader(_Decrypting(path, keys[:1] if newest_key_only else keys), CHUNK_BYTES)
+def opened(file: BinaryIO, *, newest_key_only: bool = False) -> BinaryIO:
+    """The plaintext of an encrypted file, to be read once; ``file`` is closed with it. Raises KeyUnusable,
+    CorruptImage and StoreAway; the last two also while it is read.
+    """
+    try:
+        keys = _identities()
+    except KeyUnusable:
+        file.close()
+        raise
+    return io.BufferedReader(_Decrypting(file, keys[:1] if newest_key_only else keys), CHUNK_BYTES)
 
 
 class _Decrypting(io.RawIOBase):
     """pyrage writes what it decrypts: a thread lets it write into a pipe, whose other end is read here."""
 
-    def __init__(self, path: Path, keys: list[Any]) -> None:
+    def __init__(self, encrypted: BinaryIO, keys: list[Any]) -> None:
         super().__init__()
         self._errors: list[BaseException] = []
         self._begun = threading.Event()
-        encrypted = path.open("rb")
         outlet, inlet = os.pipe()
         self._outlet: IO[bytes] = os.fdopen(outlet, "rb", buffering=0)
         self._thread = threading.Thread(target=self._decrypt, args=(encrypted, inlet, keys), name="decrypting", daemon=True)
@@ -152,13 +158,14 @@ class _Decrypting(io.RawIOBase):
             raise _translated(self._errors[0])
 
     def _decrypt(self, encrypted: BinaryIO, inlet: int, keys: list[Any]) -> None:
+        read = _Watched(encrypted)
         with encrypted, os.fdopen(inlet, "wb") as pipe:
             try:
-                pyrage.decrypt_io(encrypted, _Noticed(pipe, self._begun), keys)
+                pyrage.decrypt_io(read, _Noticed(pipe, self._begun), keys)
             except BrokenPipeError:
                 pass  # whoever read it has enough
             except (pyrage.DecryptError, OSError) as exc:
-                self._errors.append(exc)
+                self._errors.append(read.error or exc)
             finally:
                 self._begun.set()
 
@@ -193,15 +200,19 @@ class _Noticed:
 
 
 def _translated(exc: BaseException) -> BaseException:
+    if isinstance(exc, StoreAway):  # the file may be as good as ever
+        return exc
     if isinstance(exc, pyrage.DecryptError) and "matching keys" in str(exc):
         return WrongKey("The key that ORIGINALS_KEY_FILE names is not the one that this original was encrypted with.")
     return errors.CorruptImage(DAMAGED)
 
 
-def plain_bytes(path: Path) -> int:
-    """How many bytes will be read from an encrypted file, from its length alone. Raises FileNotFoundError, CorruptImage."""
-    with path.open("rb") as file:
-        size, begin = os.fstat(file.fileno()).st_size, file.read(HEADER_BYTES)
+def plain_bytes(file: BinaryIO, size: int) -> int:
+    """How many bytes will be read from an encrypted file of ``size`` bytes, which is at its beginning and is so again. Raises
+    CorruptImage.
+    """
+    begin = file.read(HEADER_BYTES)
+    file.seek(0)
     last = begin.find(b"\n--- ")
     end = begin.find(b"\n", last + 1)
     sealed = size - (end + 1) - NONCE_BYTES

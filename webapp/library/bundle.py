@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import BinaryIO
 from django.utils import timezone
 
 from webapp.accounts.models import User
-from webapp.library import files, licences, tray_table
+from webapp.library import files, licences, store, tray_table
 from webapp.library import originals as kept
 from webapp.library.choosing import Chosen
 from webapp.library.models import Image
@@ -92,8 +91,8 @@ def _opened(opened: Callable[[Image], Sized], image: Image) -> Sized | None:
 
 
 def _display(image: Image) -> Sized:
-    file = files.display(image.pk).open("rb")
-    return file, os.fstat(file.fileno()).st_size
+    stored, file = store.current().open(files.display(image.pk))
+    return file, stored.size
 
 
 def _file(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
-from webapp.library import files
+from webapp.library import files, store
 
 Colours = NDArray[np.float32]
 CELLS = 8  # a side: an object of a tenth of the picture still counts, noise and a slight shift do not
@@ -32,9 +32,11 @@ def likeness(one: Colours, other: Colours) -> float:
 
 
 def colours(image: UUID) -> Colours | None:
-    """Of an image, by its thumbnail; None where there is none."""
+    """Of an image, by its thumbnail; None where there is none. Raises StoreAway."""
     try:
         return _of_thumbnail(image)
+    except store.StoreAway:
+        raise
     except OSError:
         return None
 
@@ -42,6 +44,7 @@ def colours(image: UUID) -> Colours | None:
 @lru_cache(maxsize=REMEMBERED)
 def _of_thumbnail(image: UUID) -> Colours:
     """An image's pixels never change. Raises OSError."""
-    with Pictures.open(files.thumbnail(image)) as thumbnail:
+    _, file = store.current().open(files.thumbnail(image))
+    with file, Pictures.open(file) as thumbnail:
         thumbnail.draft("RGB", (DRAFT_PX, DRAFT_PX))
         return colours_of(thumbnail)

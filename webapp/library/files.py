@@ -1,10 +1,14 @@
-"""Where files lie under the data folder, and how they come to be there: whole, or not at all.
+"""What the archive's files are called, where they lie under the data folder, and how they come to be there: whole, or not at all.
+
+Lasting ones are named by their path below files/, and lie there or in a bucket: store/ puts them there and gives them back. What
+is on its way always lies in the data folder.
 
 files/originals/ab/<image>         the bytes as they came; a right of its own
 files/originals/ab/<image>.age     those encrypted (age.py)
 files/originals/ab/<image>.png     nothing but the pixels, where no more is kept (originals.py)
 files/display/ab/<image>.jpg       long side at most 2048 px, no metadata
 files/thumbnails/ab/<image>.jpg    long side at most 400 px, no metadata
+
 files/pixels/<image>.npy           decoded RGB, kept until the image is embedded (pixels.py); can be made again
 files/incoming/<random>            a file that is still arriving in one piece
 files/transfers/<item's key>       a file that arrives in pieces, and may go on after a day (transfer.py)
@@ -20,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EINVAL
 from io import BufferedReader, FileIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import BinaryIO
 
@@ -29,6 +33,7 @@ from django.conf import settings
 ORIGINALS, DISPLAY, THUMBNAILS, PIXELS = "originals", "display", "thumbnails", "pixels"
 INCOMING, TRANSFERS, ARCHIVES, TABLES = "incoming", "transfers", "archives", "tables"
 DERIVATIVES = (DISPLAY, THUMBNAILS)
+LASTING = (ORIGINALS, *DERIVATIVES)
 MODE = 0o640
 
 
@@ -37,24 +42,24 @@ def root() -> Path:
     return folder
 
 
-def original(image: uuid.UUID) -> Path:
-    return root() / ORIGINALS / image.hex[:2] / str(image)
+def original(image: uuid.UUID) -> str:
+    return f"{ORIGINALS}/{image.hex[:2]}/{image}"
 
 
-def encrypted(image: uuid.UUID) -> Path:
-    return root() / ORIGINALS / image.hex[:2] / f"{image}.age"
+def encrypted(image: uuid.UUID) -> str:
+    return f"{ORIGINALS}/{image.hex[:2]}/{image}.age"
 
 
-def pixels_alone(image: uuid.UUID) -> Path:
-    return root() / ORIGINALS / image.hex[:2] / f"{image}.png"
+def pixels_alone(image: uuid.UUID) -> str:
+    return f"{ORIGINALS}/{image.hex[:2]}/{image}.png"
 
 
-def display(image: uuid.UUID) -> Path:
-    return root() / DISPLAY / image.hex[:2] / f"{image}.jpg"
+def display(image: uuid.UUID) -> str:
+    return f"{DISPLAY}/{image.hex[:2]}/{image}.jpg"
 
 
-def thumbnail(image: uuid.UUID) -> Path:
-    return root() / THUMBNAILS / image.hex[:2] / f"{image}.jpg"
+def thumbnail(image: uuid.UUID) -> str:
+    return f"{THUMBNAILS}/{image.hex[:2]}/{image}.jpg"
 
 
 def pixels(image: uuid.UUID) -> Path:
@@ -75,14 +80,16 @@ def table(number: uuid.UUID) -> Path:
     return root() / TABLES / str(number)
 
 
-def all_of(image: uuid.UUID) -> list[Path]:
-    """Every file that an image may have."""
-    return [original(image), encrypted(image), pixels_alone(image), display(image), thumbnail(image), pixels(image)]
+def lasting(image: uuid.UUID) -> list[str]:
+    """Every name that a file of an image may have in the store."""
+    return [original(image), encrypted(image), pixels_alone(image), display(image), thumbnail(image)]
 
 
-def remove_all(image: uuid.UUID) -> None:
-    for path in all_of(image):
-        path.unlink(missing_ok=True)
+def image_of(name: str) -> uuid.UUID | None:
+    """The image that a file is named after; None where the name is nobody's."""
+    with suppress(ValueError):
+        return uuid.UUID(PurePosixPath(name).stem)
+    return None
 
 
 @contextmanager
@@ -126,16 +133,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def listed(kind: str) -> Iterator[tuple[uuid.UUID | None, Path]]:
-    """Files of one kind with the image they are named after; None where the name is nobody's."""
+    """Files of one kind, of those on their way, with what they are named after; None where the name is nobody's."""
     for path in sorted((root() / kind).rglob("*")):
         if path.is_file():
-            yield _named(path), path
-
-
-def _named(path: Path) -> uuid.UUID | None:
-    with suppress(ValueError):
-        return uuid.UUID(path.stem)
-    return None
+            yield image_of(path.name), path
 
 
 def force(file: BinaryIO | FileIO) -> None:

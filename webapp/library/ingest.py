@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from webapp.accounts import limits
 from webapp.accounts.models import Team, User
-from webapp.library import archives, checking, files, identity, originals, quotas, sidecars
+from webapp.library import archives, checking, files, identity, originals, quotas, sidecars, store
 from webapp.library.checking import Checked, Said, Verdict
 from webapp.library.kinds import NewFile, last_part, plain
 from webapp.library.metadata import Metadata
@@ -272,15 +272,15 @@ def _keep(item: UploadItem, received: _Received, told: Metadata) -> UploadItem:
         return _duplicate(item, known)
     pk = uuid.uuid4()
     placed = originals.place(originals.kept_at_first(), pk)
-    files.put(received.draft, placed)
+    store.current().put(received.draft, placed)
     try:
         with transaction.atomic():
             _write(item, pk, received, told)
     except _TakenMeanwhile:
-        placed.unlink(missing_ok=True)
+        store.current().delete(placed)
         item.refresh_from_db()
     except IntegrityError:
-        placed.unlink(missing_ok=True)
+        store.current().delete(placed)
         known = _same_bytes(item.upload.collection_id, received.sha256)
         if known is None:
             raise

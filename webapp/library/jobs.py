@@ -27,6 +27,7 @@ from webapp.accounts.models import User
 from webapp.library.leases import unclaimed
 from webapp.library.models import Collection, Job, JobState, Upload
 from webapp.library.sending import send_job
+from webapp.library.store import StoreAway
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,9 @@ def run(pk: UUID) -> bool:
         log.warning("job %s went to another worker", job.pk)
     except Refused as refused:
         _end(job, JobState.FAILED, str(refused))
+    except StoreAway:
+        _held(job).update(lease_until=None, lease_token=None, report=job.report, attempts=F("attempts") - 1)  # no job's fault
+        raise
     except Exception as exc:
         _interrupted(job, exc)
         raise

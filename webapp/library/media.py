@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModified
@@ -21,7 +20,7 @@ from webapp.accounts.models import AuditEvent, User
 from webapp.library import files, originals
 from webapp.library.models import Image
 from webapp.library.models.images import ImageQuerySet
-from webapp.library.sent_files import private, sent, unchanged
+from webapp.library.sent_files import opened, private, sent, unchanged
 
 DOWNLOAD = "application/octet-stream"
 ONE_DOWNLOAD = timedelta(days=1)  # its further parts may follow for as long
@@ -41,18 +40,11 @@ def display(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
 def original(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
     """What is kept of the file, with all that it says about itself: for editors, as a download, and written down."""
     image = _image(Image.objects.editable_by(request.user), image_id)
-    path, name, tag = originals.kept_path(image), originals.download_name(image), originals.tag(image)
+    name, own_name, tag = originals.kept_name(image), originals.download_name(image), originals.tag(image)
     response = (
-        _deciphered(request, image, name, tag)
-        if originals.is_encrypted(path)
-        else sent(
-            request,
-            path,
-            tag=tag,
-            content_type=DOWNLOAD,
-            download_as=name,
-            internal=path.relative_to(files.root()).as_posix(),
-        )
+        _deciphered(request, image, own_name, tag)
+        if originals.is_encrypted(name)
+        else sent(request, opened(name), tag=tag, content_type=DOWNLOAD, download_as=own_name)
     )
     if request.method == "GET" and response.status_code in (200, 206) and isinstance(request.user, User):
         _note_download(request, request.user, image, response)
@@ -82,10 +74,10 @@ def _deciphered(request: HttpRequest, image: Image, name: str, tag: str) -> Http
     if unchanged(request, tag):
         return private(HttpResponseNotModified(), tag)
     try:
-        opened, size = originals.opened(image)
+        plain, size = originals.opened(image)
     except FileNotFoundError as exc:
         raise Http404("There is no such image.") from exc
-    response = FileResponse(opened, as_attachment=True, filename=name, content_type=DOWNLOAD)
+    response = FileResponse(plain, as_attachment=True, filename=name, content_type=DOWNLOAD)
     response.headers["Content-Length"] = str(size)
     return private(response, tag)
 
@@ -96,24 +88,16 @@ def trashed_thumbnail(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
     return _picture(request, Image.objects.trash_of(request.user), image_id, files.thumbnail)
 
 
-def _derivative(request: HttpRequest, image_id: UUID, path_of: Callable[[UUID], Path]) -> HttpResponseBase:
-    return _picture(request, Image.objects.visible_to(request.user), image_id, path_of)
+def _derivative(request: HttpRequest, image_id: UUID, name_of: Callable[[UUID], str]) -> HttpResponseBase:
+    return _picture(request, Image.objects.visible_to(request.user), image_id, name_of)
 
 
-def _picture(request: HttpRequest, images: ImageQuerySet, image_id: UUID, path_of: Callable[[UUID], Path]) -> HttpResponseBase:
+def _picture(request: HttpRequest, images: ImageQuerySet, image_id: UUID, name_of: Callable[[UUID], str]) -> HttpResponseBase:
     image = _image(images, image_id)
-    path = path_of(image.pk)
+    stored, file = opened(name_of(image.pk))
     # made again by another version of this program, it is another
-    tag = f"{image.sha256[:32]}-{_changed_at(path):x}"
-    return sent(request, path, tag=tag, content_type="image/jpeg", internal=path.relative_to(files.root()).as_posix())
-
-
-def _changed_at(path: Path) -> int:
-    """Nanoseconds. Raises Http404 where the file is gone."""
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError as exc:
-        raise Http404("There is no such image.") from exc
+    tag = f"{image.sha256[:32]}-{stored.changed_ns:x}"
+    return sent(request, (stored, file), tag=tag, content_type="image/jpeg")
 
 
 def _image(images: ImageQuerySet, image_id: UUID) -> Image:

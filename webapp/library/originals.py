@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from embedder import Header, Streamed
-from webapp.library import age, files, paging
+from webapp.library import age, files, paging, store
 from webapp.library.leases import unclaimed
 from webapp.library.models import Image, Kept, State
 
@@ -36,8 +38,8 @@ A_SWEEP = 500
 _PLACES = {Kept.ORIGINAL: files.original, Kept.ENCRYPTED: files.encrypted, Kept.PIXELS: files.pixels_alone}
 
 
-def place(kept: str, image: UUID) -> Path:
-    """Where a file of this form lies."""
+def place(kept: str, image: UUID) -> str:
+    """What a file of this form is called in the store."""
     return _PLACES[Kept(kept)](image)
 
 
@@ -61,11 +63,20 @@ def write(source: age.Readable, file: BinaryIO) -> None:
 # --- to be read -------------------------------------------------------------------------------------------------------
 
 
-def located(image: Image) -> tuple[Path | Streamed, int]:
-    """(source, page of it from 0): the image's own file, or that which it is still to be taken out of."""
+@contextmanager
+def located(image: Image) -> Iterator[tuple[Path | Streamed, int]]:
+    """(source on this machine, page of it from 0), while the block runs: the image's own file, or that which it is still to be
+    taken out of. Raises FileNotFoundError, CorruptImage, StoreAway.
+    """
+    name, page = _source_of(image)
+    with store.current().local(name) as path:
+        yield _readable(path, encrypted=is_encrypted(name)), page
+
+
+def _source_of(image: Image) -> tuple[str, int]:
     own = place(image.kept, image.pk)
-    if own.is_file():
-        return _readable(own), 0
+    if store.current().has(own):
+        return own, 0
     if paging.is_further(image):
         holder = paging.file_of(image)
         found = None if holder is None else _bytes_of(holder)
@@ -74,49 +85,59 @@ def located(image: Image) -> tuple[Path | Streamed, int]:
         found, page = _bytes_of(image) or files.pixels_alone(image.pk), 0
     if found is None:
         raise FileNotFoundError(own)
-    return _readable(found), page
+    return found, page
 
 
 def has_pixels_alone(image: Image) -> bool:
     """Its source is the PNG: what else the file said was read when it was decoded first."""
-    return image.kept == Kept.PIXELS and files.pixels_alone(image.pk).is_file()
+    return image.kept == Kept.PIXELS and store.current().has(files.pixels_alone(image.pk))
 
 
-def _bytes_of(image: Image) -> Path | None:
-    return next((path for path in _byte_places(image.pk) if path.is_file()), None)
+def _bytes_of(image: Image) -> str | None:
+    return next((name for name in _byte_names(image.pk) if store.current().has(name)), None)
 
 
-def _byte_places(image: UUID) -> list[Path]:
+def _byte_names(image: UUID) -> list[str]:
     return [files.original(image), files.encrypted(image)]
 
 
-def _readable(path: Path) -> Path | Streamed:
-    if path.suffix != age.SUFFIX:
-        if not path.is_file():
-            raise FileNotFoundError(path)
+def _readable(path: Path, *, encrypted: bool) -> Path | Streamed:
+    if not encrypted:
         return path
-    return Streamed(age.plain_bytes(path), lambda: age.opened(path))
+    with path.open("rb") as file:
+        size = age.plain_bytes(file, os.fstat(file.fileno()).st_size)
+    return Streamed(size, lambda: age.opened(path.open("rb")))
 
 
 def opened(image: Image) -> tuple[BinaryIO, int]:
-    """(what is kept of it as a file to read from its beginning, bytes). Raises FileNotFoundError, age.KeyUnusable."""
-    path = kept_path(image)
-    if is_encrypted(path):
-        return age.opened(path), age.plain_bytes(path)
-    file = path.open("rb")
-    return file, os.fstat(file.fileno()).st_size
+    """(what is kept of it as a file to read from its beginning, bytes).
+
+    Raises FileNotFoundError, age.KeyUnusable, CorruptImage, StoreAway.
+    """
+    name = kept_name(image)
+    stored, file = store.current().open(name)
+    return _deciphered(file, stored.size) if is_encrypted(name) else (file, stored.size)
 
 
-def kept_path(image: Image) -> Path:
-    """Where what is kept of it lies."""
-    path = place(image.kept, image.pk)
-    if not path.is_file() and image.kept != Kept.PIXELS:
-        path = _bytes_of(image) or path
-    return path
+def _deciphered(file: BinaryIO, size: int) -> tuple[BinaryIO, int]:
+    try:
+        plain = age.plain_bytes(file, size)
+    except BaseException:
+        file.close()
+        raise
+    return age.opened(file), plain
 
 
-def is_encrypted(path: Path) -> bool:
-    return path.suffix == age.SUFFIX
+def kept_name(image: Image) -> str:
+    """What the file that is kept of it is called in the store."""
+    name = place(image.kept, image.pk)
+    if image.kept != Kept.PIXELS and not store.current().has(name):
+        name = _bytes_of(image) or name
+    return name
+
+
+def is_encrypted(name: str) -> bool:
+    return name.endswith(age.SUFFIX)
 
 
 def download_name(image: Image) -> str:
@@ -133,7 +154,7 @@ def lost(image: Image) -> tuple[str, str]:
     """(reason, sentence) for an image whose file is not there."""
     if image.kept == Kept.PIXELS:
         return "original_lost", "The file it came in is no longer kept: send it again."
-    return "original_lost", "The original file is no longer in the archive's data folder."
+    return "original_lost", "The original file is no longer in the archive."
 
 
 # --- pixels alone -----------------------------------------------------------------------------------------------------
@@ -145,10 +166,10 @@ def keeps_pixels(image: Image, header: Header) -> bool:
 
 
 def write_pixels(image: UUID, rows: Rows) -> int:
-    """A PNG of ``rows``, lossless, with nothing beside them, forced onto the disk; its bytes."""
+    """A PNG of ``rows``, lossless, with nothing beside them, safe on return; its bytes."""
     packed = io.BytesIO()
     Pictures.fromarray(rows).save(packed, "PNG", compress_level=PNG_LEVEL)
-    files.write_atomically(files.pixels_alone(image), packed.getbuffer())
+    store.current().write(files.pixels_alone(image), packed.getbuffer())
     return len(packed.getbuffer())
 
 
@@ -163,16 +184,20 @@ def settle(image: Image) -> None:
 
 
 def _remove_bytes(image: UUID) -> None:
-    for path in _byte_places(image):
-        path.unlink(missing_ok=True)
+    store.current().delete(*_byte_names(image))
 
 
 def drop(image: UUID) -> bool:
-    """A failed file's bytes go; False where somebody has begun to retry it."""
+    """A failed file's bytes go; False where somebody has begun to retry it. Raises StoreAway; then they are still to go."""
     failed = Image.objects.filter(pk=image, state=State.FAILED, decoded_at=None)
-    if not failed.update(kept=Kept.PIXELS):
+    before = failed.values_list("kept", flat=True).first()
+    if before is None or not failed.update(kept=Kept.PIXELS):
         return False
-    _remove_bytes(image)
+    try:
+        _remove_bytes(image)
+    except store.StoreAway:
+        failed.update(kept=before)  # a label must not stay because a bucket was away: drop_failed() finds it so
+        raise
     return True
 
 
@@ -192,9 +217,12 @@ def drop_failed() -> int:
 
 
 def check_key() -> None:
-    """Whether what is to be encrypted can be, and what was encrypted last can be read. Raises age.KeyUnusable."""
+    """Whether what is to be encrypted can be, and what was encrypted last can be read. Raises age.KeyUnusable, StoreAway."""
     if settings.ORIGINALS == ENCRYPT:
         age.check_key()
     last = Image.objects.filter(kept=Kept.ENCRYPTED).order_by("-stored_at").values_list("pk", flat=True).first()
-    if last is not None and files.encrypted(last).is_file():
-        age.opened(files.encrypted(last)).close()
+    if last is None:
+        return
+    with suppress(FileNotFoundError):
+        _, file = store.current().open(files.encrypted(last))
+        age.opened(file).close()

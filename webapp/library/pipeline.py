@@ -4,8 +4,8 @@
               `-> HELD (looks like a patient's) --review.release--^
 
 Each step claims its images (leases.py), so that any number of workers may be told to do the same; each can be cut off anywhere
-and done again. A bad image fails alone, with a reason. An outage (decoder, encoder, index, disk) is no image's fault: it stays
-where it was. What is raised to the caller is such an outage; reconcile.py sees to the rest.
+and done again. A bad image fails alone, with a reason. An outage (decoder, encoder, index, disk, bucket) is no image's fault: it
+stays where it was. What is raised to the caller is such an outage; reconcile.py sees to the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from PIL import Image as Pictures
 
 from embedder import BothSpaces, Encoder, Header, errors
 from webapp import instruments, wiring
-from webapp.library import age, derivatives, files, identity, index, originals, paging, pixels, versions
+from webapp.library import age, derivatives, files, identity, index, originals, paging, pixels, store, versions
 from webapp.library.leases import claim, fail, finish, give_back, let_go, renew, waiting
 from webapp.library.models import Embedding, Image, Kept, KnownEncoder, Region, State
 from webapp.library.models.images import ImageQuerySet
@@ -92,18 +92,18 @@ def _examine(image: Image) -> tuple[Header, identity.Found, pixels.Rows]:
         header, rows = _decode(image)
         return header, image.found_identity, rows
     rules = identity.for_headers()
-    source, page = originals.located(image)
-    header, findings, rows = wiring.get_sandbox().examine(
-        source, patterns=rules.patterns, limits=wiring.decode_limits(), page=page
-    )
+    with originals.located(image) as (source, page):
+        header, findings, rows = wiring.get_sandbox().examine(
+            source, patterns=rules.patterns, limits=wiring.decode_limits(), page=page
+        )
     in_name = identity.found_in_name(image.name)  # once more: pages of a file come with its name, and not by ingest
     return header, identity.together(image.found_identity, in_name, identity.found_in_header(findings, rules)), rows
 
 
 def _decode(image: Image) -> tuple[Header, pixels.Rows]:
     """In the sandbox. Raises as Sandbox.decode, FileNotFoundError, age.KeyUnusable."""
-    source, page = originals.located(image)
-    return wiring.get_sandbox().decode(source, limits=wiring.decode_limits(), page=page)
+    with originals.located(image) as (source, page):
+        return wiring.get_sandbox().decode(source, limits=wiring.decode_limits(), page=page)
 
 
 def _refuse(image: Image, exc: errors.ImageError) -> None:
@@ -121,8 +121,8 @@ def _fail_lost(image: Image) -> None:
 
 def _write_derivatives(image: Image, picture: Pictures.Image) -> None:
     encoded, shown = derivatives.display_of(picture)
-    files.write_atomically(files.display(image.pk), encoded)
-    files.write_atomically(files.thumbnail(image.pk), derivatives.thumbnail_of(shown))
+    store.current().write(files.display(image.pk), encoded)
+    store.current().write(files.thumbnail(image.pk), derivatives.thumbnail_of(shown))
 
 
 def draw(image: Image) -> None:
@@ -166,7 +166,7 @@ def _facts(image: Image, header: Header) -> dict[str, Any]:
 
 
 def _kept(image: Image, header: Header, rows: pixels.Rows) -> dict[str, Any]:
-    """Where pixels alone may stay, they lie on the disk before the row says so."""
+    """Where pixels alone may stay, they lie in the store before the row says so."""
     if not originals.keeps_pixels(image, header):
         return {}
     if originals.has_pixels_alone(image) and image.decoded_at is not None:

@@ -71,8 +71,8 @@ def load(image: Image) -> Pictures.Image:
     kept = _held(image) or _kept(image)
     if kept is not None:
         return kept
-    source, page = originals.located(image)
-    return wiring.get_sandbox().open_rgb(source, limits=wiring.decode_limits(), page=page)
+    with originals.located(image) as (source, page):
+        return wiring.get_sandbox().open_rgb(source, limits=wiring.decode_limits(), page=page)
 
 
 def forget(image: uuid.UUID) -> None:

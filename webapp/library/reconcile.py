@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -16,7 +18,7 @@ from django.db.models.functions import Now
 
 from search import Scope
 from webapp import wiring
-from webapp.library import files, index, jobs, near_duplicates, originals, pipeline, transfer, trash, versions
+from webapp.library import files, index, jobs, near_duplicates, originals, pipeline, store, transfer, trash, versions
 from webapp.library.archives import ending
 from webapp.library.leases import unclaimed, waiting
 from webapp.library.models import AT_REST, Embedding, Image, ItemState, State, Upload, UploadItem
@@ -55,10 +57,12 @@ class Found:
 def reconcile() -> Found:
     """Fails what cannot go on, marks what the index has lost, tidies files, counts what waits. May raise search.errors."""
     gave_up = give_up() + jobs.give_up()
-    transfer.finish_whole()
+    with _where_the_store_answers():
+        transfer.finish_whole()
     ending.settle()
     not_received = fail_unreceived()
-    originals.drop_failed()
+    with _where_the_store_answers():
+        originals.drop_failed()
     remove_leftovers()
     lost = find_lost_points()
     return Found(
@@ -72,6 +76,15 @@ def reconcile() -> Found:
         to_compare=bool(near_duplicates.waiting(limit=1)),
         to_forget=trash.with_points(limit=FORGOTTEN_A_ROUND),
     )
+
+
+@contextmanager
+def _where_the_store_answers() -> Iterator[None]:
+    """Else at the next round: what needs no file goes on meanwhile."""
+    try:
+        yield
+    except store.StoreAway as exc:
+        log.warning("files have to wait: %s", exc)
 
 
 def give_up() -> int:

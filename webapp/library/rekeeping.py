@@ -16,7 +16,7 @@ from django.db.models import Count
 
 from embedder import errors
 from webapp import wiring
-from webapp.library import age, files, jobs, originals, paging, pixels
+from webapp.library import age, files, jobs, originals, paging, pixels, store
 from webapp.library.leases import unclaimed
 from webapp.library.models import Image, Kept, State
 from webapp.library.models.images import ImageQuerySet
@@ -59,7 +59,9 @@ def to_change(*, rotate: bool = False) -> ImageQuerySet:
 
 
 def rekeep(*, rotate: bool = False, progress: Progress = lambda _done, _total: None) -> Report:
-    """Raises age.KeyUnusable where there is no key at all, errors.SandboxUnavailable, OSError where the disk is full."""
+    """Raises age.KeyUnusable where there is no key at all, errors.SandboxUnavailable, OSError where the disk is full or
+    the store away.
+    """
     originals.check_key()
     report, todo = Report(), to_change(rotate=rotate)
     total = todo.count()
@@ -102,20 +104,20 @@ def _change(image: Image) -> bool:
         file.flush()
         files.force(file)
         _check(draft, image, encrypted=wanted == Kept.ENCRYPTED)
-        files.put(draft, new)
+        store.current().put(draft, new)
     return _replace(image, wanted, old, new)
 
 
 def _check(draft: Path, image: Image, *, encrypted: bool) -> None:
     """That what was written gives back what was received. Raises _NotTheSame."""
-    with age.opened(draft, newest_key_only=True) if encrypted else draft.open("rb") as file:
+    with age.opened(draft.open("rb"), newest_key_only=True) if encrypted else draft.open("rb") as file:
         if digest_of(file) != image.sha256:
             raise _NotTheSame("its bytes are not those that were received: bring the original back from a backup")
 
 
-def _has_newest_key(path: Path) -> bool:
+def _has_newest_key(name: str) -> bool:
     try:
-        age.opened(path, newest_key_only=True).close()
+        age.opened(store.current().open(name)[1], newest_key_only=True).close()
     except age.WrongKey:
         return False
     return True
@@ -124,25 +126,26 @@ def _has_newest_key(path: Path) -> bool:
 def _to_pixels(image: Image) -> bool:
     if paging.waiting_pages(image).exists():
         raise _NotTheSame("further pages are still to be taken out of it")
-    source, page = originals.located(image)
-    rows = wiring.get_sandbox().decode(source, limits=wiring.decode_limits(), page=page)[1]
+    with originals.located(image) as (source, page):
+        rows = wiring.get_sandbox().decode(source, limits=wiring.decode_limits(), page=page)[1]
     if pixels.digest_of(rows) != image.pixels_sha256:
         raise _NotTheSame("it is decoded to other pixels than those that were embedded")
     originals.write_pixels(image.pk, rows)
-    written = wiring.get_sandbox().decode(files.pixels_alone(image.pk), limits=wiring.decode_limits())[1]
+    with store.current().local(files.pixels_alone(image.pk)) as path:
+        written = wiring.get_sandbox().decode(path, limits=wiring.decode_limits())[1]
     if pixels.digest_of(written) != image.pixels_sha256:
         raise _NotTheSame("the pixels were not written as they are")
     return _replace(image, Kept.PIXELS, originals.place(image.kept, image.pk), files.pixels_alone(image.pk))
 
 
-def _replace(image: Image, wanted: Kept, old: Path, new: Path) -> bool:
+def _replace(image: Image, wanted: Kept, old: str, new: str) -> bool:
     """The row, then the old file; the new one goes again where the image was changed or deleted meanwhile."""
     if not Image.objects.filter(unclaimed(), pk=image.pk, kept=image.kept).update(kept=wanted):
         if new != old:
-            new.unlink(missing_ok=True)
+            store.current().delete(new)
         return False
     if new != old:
-        old.unlink(missing_ok=True)
+        store.current().delete(old)
     return True
 
 

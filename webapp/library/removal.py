@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from webapp.library import files, index
+from webapp.library import files, index, store
 from webapp.library.models import Caption, Image
 from webapp.library.models.images import ImageQuerySet
 from webapp.library.sending import send_remove
@@ -27,10 +27,15 @@ def remove_rest(ids: Sequence[UUID]) -> None:
     """Files and points of images that have no row. May be repeated."""
     kept = set(Image.objects.filter(pk__in=ids).values_list("pk", flat=True))
     gone = [image for image in ids if image not in kept]
-    for image in gone:
-        files.remove_all(image)
     if gone:
+        _remove_files(gone)
         index.delete_images(gone)
+
+
+def _remove_files(images: Sequence[UUID]) -> None:
+    store.current().delete(*(name for image in images for name in files.lasting(image)))
+    for image in images:
+        files.pixels(image).unlink(missing_ok=True)
 
 
 def forget_captions(ids: Sequence[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""A file of the archive as an answer: by the proxy in production, by this process else; parts of it on request.
+"""A file of the archive as an answer: from the folder by the proxy in production, by this process else; parts of it on request.
 
 The view that calls this has asked for the right, on every request: whoever holds an address, an ETag or half a file gets no more
 than that right allows.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -17,30 +16,38 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header, parse_etags
 
+from webapp.library import store
+from webapp.library.store import Stored
+
 CACHING = "private, no-cache"  # kept by the browser only, and shown only after the right was asked again
 POLICY = "default-src 'none'; sandbox"
 CHUNK_BYTES = 1 << 16
+Opened = tuple[Stored, BinaryIO]
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
 
-def sent(
-    request: HttpRequest, path: Path, *, tag: str, content_type: str, download_as: str | None = None, internal: str = ""
-) -> HttpResponseBase:
-    """``tag``: changes with the content. ``internal``: the path below what the proxy may serve; "" where only this process may.
+def opened(name: str) -> Opened:
+    """Raises Http404 where the file is gone, StoreAway."""
+    try:
+        return store.current().open(name)
+    except FileNotFoundError as exc:
+        raise Http404("There is no such image.") from exc
 
-    Raises Http404 where the file is gone. 304, 206 and 416 as RFC 9110 has them.
-    """
-    opened = _opened(path)
-    size = path.stat().st_size
+
+def sent(
+    request: HttpRequest, opened: Opened, *, tag: str, content_type: str, download_as: str | None = None
+) -> HttpResponseBase:  # fmt: skip
+    """``opened`` is closed with the answer. ``tag``: changes with the content. 304, 206 and 416 as RFC 9110 has them."""
+    stored, file = opened
     if unchanged(request, tag):
-        opened.close()
+        file.close()
         return private(HttpResponseNotModified(), tag)
-    if settings.ACCEL_PREFIX and internal:
-        opened.close()
+    if settings.ACCEL_PREFIX and (internal := store.current().for_proxy(stored.name)):
+        file.close()
         answer: HttpResponseBase = HttpResponse(content_type=content_type)
         answer.headers["X-Accel-Redirect"] = quote(f"{settings.ACCEL_PREFIX}{internal}")
     else:
-        answer = _by_this_process(request, opened, size, tag, content_type)
+        answer = _by_this_process(request, file, stored.size, tag, content_type)
     if download_as is not None:
         answer.headers["Content-Disposition"] = content_disposition_header(True, download_as) or "attachment"
     return private(answer, tag)
@@ -98,10 +105,3 @@ def _part(opened: BinaryIO, left: int) -> Iterator[bytes]:
         while left > 0 and (chunk := opened.read(min(CHUNK_BYTES, left))):
             left -= len(chunk)
             yield chunk
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except FileNotFoundError as exc:
-        raise Http404("There is no such image.") from exc

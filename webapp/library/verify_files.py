@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from embedder import errors
 from webapp import wiring
-from webapp.library import age, files, originals, paging, pipeline, pixels
+from webapp.library import files, originals, paging, pipeline, pixels, store
 from webapp.library.models import Image, Kept, State
+from webapp.library.store import Stored
 
 SETTLED_S = 600  # a file is in its place a moment before its row is committed
 ROWS_A_STEP = 1000
@@ -23,40 +23,42 @@ ROWS_A_STEP = 1000
 def originals_missing() -> list[UUID]:
     """An image that failed for want of its file says so already; pixels are there once they were decoded."""
     kept = Image.objects.exclude(state=State.FAILED, reason="original_lost").exclude(kept=Kept.PIXELS, decoded_at=None)
-    rows = kept.order_by().values_list("pk", "kept").iterator(ROWS_A_STEP)
-    return [image for image, form in rows if not originals.place(form, image).is_file()]
+    rows = kept.order_by("pk").values_list("pk", "kept").iterator(ROWS_A_STEP)
+    find = store.current().lookup()
+    return [image for image, form in rows if find(originals.place(form, image)) is None]
 
 
 def originals_changed(*, deep: bool) -> list[UUID]:
     """Of another size than SQL says; with ``deep``, of another checksum, of what was encrypted or of the pixels.
 
-    May raise age.KeyUnusable, errors.SandboxUnavailable.
+    May raise age.KeyUnusable, errors.SandboxUnavailable, StoreAway.
     """
-    rows = Image.objects.exclude(kept=Kept.PIXELS, decoded_at=None).order_by().iterator(ROWS_A_STEP)
-    return [image.pk for image in rows if originals.place(image.kept, image.pk).is_file() and _changed(image, deep=deep)]
+    rows = Image.objects.exclude(kept=Kept.PIXELS, decoded_at=None).order_by("pk").iterator(ROWS_A_STEP)
+    find = store.current().lookup()
+    return [image.pk for image in rows if (stored := find(_name(image))) and _changed(image, stored, deep=deep)]
 
 
-def _changed(image: Image, *, deep: bool) -> bool:
+def _name(image: Image) -> str:
+    return originals.place(image.kept, image.pk)
+
+
+def _changed(image: Image, stored: Stored, *, deep: bool) -> bool:
     try:
         if image.kept == Kept.PIXELS:
             return deep and _pixels_changed(image)
-        file, size = originals.opened(image) if deep else (None, _size(image))
-        if file is None or size != image.bytes:
-            return size != image.bytes
+        if not deep and image.kept == Kept.ORIGINAL:
+            return stored.size != image.bytes
+        file, size = originals.opened(image)
         with file:
-            return digest_of(file) != image.sha256
+            return size != image.bytes or (deep and digest_of(file) != image.sha256)
     except errors.ImageError:  # damaged: it cannot be read
         return True
 
 
 def _pixels_changed(image: Image) -> bool:
-    rows = wiring.get_sandbox().decode(files.pixels_alone(image.pk), limits=wiring.decode_limits())[1]
+    with store.current().local(files.pixels_alone(image.pk)) as path:
+        rows = wiring.get_sandbox().decode(path, limits=wiring.decode_limits())[1]
     return pixels.digest_of(rows) != image.pixels_sha256
-
-
-def _size(image: Image) -> int:
-    path = originals.place(image.kept, image.pk)
-    return age.plain_bytes(path) if image.kept == Kept.ENCRYPTED else path.stat().st_size
 
 
 def digest_of(file: BinaryIO) -> str:
@@ -67,25 +69,27 @@ def digest_of(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def originals_surplus() -> list[Path]:
+def originals_surplus() -> list[str]:
     """Of another form than the row says: what a crash left of a file that was to be gone."""
-    return [path for some in _steps(_old_files(files.ORIGINALS)) for path in _of_another_form(some)]
+    return [name for some in _steps(_old_files(files.ORIGINALS)) for name in _of_another_form(some)]
 
 
-def _of_another_form(some: list[tuple[UUID | None, Path]]) -> list[Path]:
-    rows = {image.pk: image for image in Image.objects.filter(pk__in={pk for pk, _ in some if pk is not None})}
-    wrong = [(rows[pk], path) for pk, path in some if pk in rows and path != originals.place(rows[pk].kept, pk)]
-    return [path for image, path in wrong if image.kept != Kept.PIXELS or not paging.waiting_pages(image).exists()]
+def _of_another_form(names: list[str]) -> list[str]:
+    named = [(files.image_of(name), name) for name in names]
+    rows = {image.pk: image for image in Image.objects.filter(pk__in={pk for pk, _ in named if pk is not None})}
+    wrong = [(rows[pk], name) for pk, name in named if pk in rows and name != originals.place(rows[pk].kept, pk)]
+    return [name for image, name in wrong if image.kept != Kept.PIXELS or not paging.waiting_pages(image).exists()]
 
 
 def derivatives_missing() -> list[UUID]:
     drawn = Image.objects.filter(state__in=[State.HELD, State.DECODED, State.EMBEDDED, State.READY])
-    ids = drawn.order_by().values_list("pk", flat=True).iterator(ROWS_A_STEP)
-    return [image for image in ids if not (_whole(files.display(image)) and _whole(files.thumbnail(image)))]
+    ids = drawn.order_by("pk").values_list("pk", flat=True).iterator(ROWS_A_STEP)
+    displays, thumbnails = store.current().lookup(), store.current().lookup()
+    return [pk for pk in ids if not (_whole(displays(files.display(pk))) and _whole(thumbnails(files.thumbnail(pk))))]
 
 
-def _whole(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+def _whole(stored: Stored | None) -> bool:
+    return stored is not None and stored.size > 0
 
 
 def draw_again(images: Sequence[UUID]) -> None:
@@ -95,38 +99,40 @@ def draw_again(images: Sequence[UUID]) -> None:
                 pipeline.draw(image)
 
 
-def files_without_row() -> list[Path]:
+def files_without_row() -> list[str]:
     """Named after no image that there is; half-received ones included."""
     every = (files.ORIGINALS, *files.DERIVATIVES, files.PIXELS, files.INCOMING)
-    return [path for some in _steps(_old_files(*every)) for path in _orphans(some)]
+    return [name for some in _steps(_old_files(*every)) for name in _orphans(some)]
 
 
-def _old_files(*kinds: str) -> Iterator[tuple[UUID | None, Path]]:
-    before = time.time() - SETTLED_S
+def _old_files(*kinds: str) -> Iterator[str]:
+    before_ns = int((time.time() - SETTLED_S) * 1e9)
     for kind in kinds:
-        for image, path in files.listed(kind):
-            if _modified(path) < before:
-                yield (None if kind == files.INCOMING else image), path
+        for stored in store.holding(kind).listed(kind):
+            if stored.changed_ns < before_ns:
+                yield stored.name
 
 
-def _modified(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:  # removed since it was listed: nothing to complain of
-        return time.time()
+def _orphans(names: list[str]) -> list[str]:
+    named = [(_owner(name), name) for name in names]
+    known = set(Image.objects.filter(pk__in={pk for pk, _ in named if pk}).values_list("pk", flat=True))
+    return [name for pk, name in named if pk not in known]
 
 
-def _orphans(some: list[tuple[UUID | None, Path]]) -> list[Path]:
-    ids = {image for image, _ in some if image is not None}
-    known = set(Image.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    return [path for image, path in some if image not in known]
+def _owner(name: str) -> UUID | None:
+    """Nobody's while it is arriving, whatever it is called."""
+    return None if _kind(name) == files.INCOMING else files.image_of(name)
 
 
-def _steps(listed: Iterator[tuple[UUID | None, Path]]) -> Iterator[list[tuple[UUID | None, Path]]]:
-    while some := list(islice(listed, 500)):
+def _kind(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _steps(names: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(islice(names, 500)):
         yield some
 
 
-def remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
+def remove(names: Sequence[str]) -> None:
+    for kind in {_kind(name) for name in names}:
+        store.holding(kind).delete(*(name for name in names if _kind(name) == kind))

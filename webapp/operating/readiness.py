@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from search.errors import SearchError
 from webapp.explore.encoding import encoder_state
-from webapp.library import index, quotas
+from webapp.library import index, quotas, store
 
 log = logging.getLogger(__name__)
 Ask = Callable[[], str]
@@ -89,6 +89,11 @@ def _disk() -> str:
     return ""
 
 
+def _files() -> str:
+    store.current().check()
+    return ""
+
+
 PARTS: Mapping[str, tuple[Ask, str]] = {
     "database": (_database, "The database does not answer."),
     "migrations": (_migrations, "The database does not answer."),
@@ -96,6 +101,7 @@ PARTS: Mapping[str, tuple[Ask, str]] = {
     "index": (_index, "The vector index does not answer."),
     "encoder": (_encoder, "No encoder answers queries."),
     "disk": (_disk, "The archive's disk does not answer."),
+    "files": (_files, "The storage that the archive's files lie in does not answer."),
 }
 
 

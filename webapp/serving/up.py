@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.conf import settings
 from django.core.management import call_command
@@ -17,6 +17,7 @@ from webapp.celery import app
 from webapp.explore.vocabularies import load_general
 from webapp.explore.warmup import warm_up
 from webapp.library import age, leases, originals
+from webapp.library.store import StoreAway
 from webapp.library.tasks import reconcile
 from webapp.running import Running, forget_running, read_running, write_running
 from webapp.serving import assets
@@ -37,7 +38,8 @@ def prepare(say: Say) -> None:
     call_command("migrate", interactive=False, verbosity=0)
     load_general()
     try:
-        originals.check_key()
+        with suppress(StoreAway):  # it may come back: /readyz tells until then
+            originals.check_key()
     except age.KeyUnusable as exc:
         raise CommandError(str(exc)) from exc
     if settings.EMBEDDED:

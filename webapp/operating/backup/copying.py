@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from webapp.library import files
+from webapp.library import files, store
+from webapp.library.store import Stored
 from webapp.library.upkeep import Progress
 
 # what cannot be made again; pixels can, and what is still arriving is sent again by whoever sends it
@@ -32,11 +34,11 @@ class Copier:
 
     def take_new(self, progress: Progress, *, what: str) -> None:
         """Every stored file that is not in the draft yet. One that is deleted meanwhile is left out."""
-        wanted = [path for path in _stored() if _relative(path) not in self.sums]
-        for number, path in enumerate(wanted):
+        wanted = [stored for stored in _stored() if _path(stored) not in self.sums]
+        for number, stored in enumerate(wanted):
             progress(what, number, len(wanted))
             with suppress(FileNotFoundError):
-                self._take(path)
+                self._take(stored)
         progress(what, len(wanted), len(wanted))
 
     def add(self, path: str) -> None:
@@ -44,22 +46,26 @@ class Copier:
         with (self.draft / path).open("rb") as file:
             self._note(path, hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size, copied=True)
 
-    def _take(self, source: Path) -> None:
-        path, size = _relative(source), source.stat().st_size
+    def _take(self, stored: Stored) -> None:
+        path = _path(stored)
         target = self.draft / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        linked = self._link(source, path, target)
-        digest = self.sums_before[path] if linked else copy(source, target)
-        self._note(path, digest, size, copied=not linked)
+        if self._link(stored, path, target):
+            self._note(path, self.sums_before[path], stored.size, copied=False)
+            return
+        now, reading = store.holding(_kind(stored)).open(stored.name)
+        with reading:
+            digest = copy(reading, target, changed_ns=now.changed_ns)
+        self._note(path, digest, now.size, copied=True)
 
-    def _link(self, source: Path, path: str, target: Path) -> bool:
+    def _link(self, stored: Stored, path: str, target: Path) -> bool:
         """To the same file of the last backup. Stored files are replaced and never changed, so size and time tell them apart."""
         if self.before is None or path not in self.sums_before:
             return False
-        earlier, now = self.before / path, source.stat()
+        earlier = self.before / path
         try:
             then = earlier.stat()
-            if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
+            if (stored.size, stored.changed_ns) != (then.st_size, then.st_mtime_ns):
                 return False
             os.link(earlier, target)
         except OSError:  # it is missing there, or the folder knows no links: copied anew
@@ -73,51 +79,51 @@ class Copier:
         self.copied_bytes += size * copied
 
 
-def _stored() -> Iterator[Path]:
+def _stored() -> Iterator[Stored]:
     for kind in KINDS:
-        for _, path in files.listed(kind):
-            yield path
+        yield from store.holding(kind).listed(kind)
 
 
-def _relative(path: Path) -> str:
-    return f"{FOLDER}/{path.relative_to(files.root()).as_posix()}"
+def _kind(stored: Stored) -> str:
+    return stored.name.partition("/")[0]
 
 
-def copy(source: Path, target: Path) -> str:
-    """With its time; the hex SHA-256 of what was copied. ``target`` is whole or not there."""
+def _path(stored: Stored) -> str:
+    return f"{FOLDER}/{stored.name}"
+
+
+def copy(reading: BinaryIO, target: Path, *, changed_ns: int) -> str:
+    """The hex SHA-256 of what was copied. ``target`` gets that time, and is whole or not there."""
     digest = hashlib.sha256()
     draft = target.with_name(f".{target.name}.part")
-    with files.open_regular(source) as reading, draft.open("wb") as writing:
+    with draft.open("wb") as writing:
         while chunk := reading.read(CHUNK):
             digest.update(chunk)
             writing.write(chunk)
-        told = os.fstat(reading.fileno())
     draft.chmod(files.MODE)
-    os.utime(draft, ns=(told.st_atime_ns, told.st_mtime_ns))
+    os.utime(draft, ns=(changed_ns, changed_ns))
     draft.replace(target)
     return digest.hexdigest()
 
 
 def put_back(backup: Path, sums: Mapping[str, str], progress: Progress) -> int:
-    """The backup's files into the data folder; how many."""
+    """The backup's files into the data folder and the store; how many."""
     wanted = [path for path in sums if path.startswith(f"{FOLDER}/")]
     for number, path in enumerate(wanted):
         progress("files", number, len(wanted))
-        target = files.root() / path.removeprefix(f"{FOLDER}/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        copy(backup / path, target)
+        name = path.removeprefix(f"{FOLDER}/")
+        kind = name.partition("/")[0]
+        store.holding(kind).copy_in(backup / path, name, changed_ns=(backup / path).stat().st_mtime_ns)
     progress("files", len(wanted), len(wanted))
     return len(wanted)
 
 
 def set_aside(name: str) -> list[str]:
-    """Files that are there already, under ``files/``name of the data folder; where they lie now."""
-    kept = []
-    for kind in KINDS:
-        present = files.root() / kind
-        if present.is_dir():
-            target = files.root() / name / kind
-            target.parent.mkdir(parents=True, exist_ok=True)
-            present.rename(target)
-            kept.append(str(target))
-    return kept
+    """Files that are there already, under ``files/``name of the data folder or of the bucket; where they lie now."""
+    places = [store.holding(kind).set_aside(kind, name) for kind in KINDS]
+    return [place for place in places if place]
+
+
+def anything() -> bool:
+    """Whether any of these files is there."""
+    return any(True for _ in _stored())

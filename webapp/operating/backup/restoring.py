@@ -19,7 +19,7 @@ from search import Snapshot
 from webapp import wiring
 from webapp.accounts import operator
 from webapp.accounts.models import User
-from webapp.library import files, index, upkeep, verify
+from webapp.library import index, upkeep, verify
 from webapp.library.models import Collection, Image
 from webapp.library.upkeep import Progress, unheard
 from webapp.operating.backup import copying, databases, manifest
@@ -101,7 +101,7 @@ def occupied() -> str:
         found = _rows()
     except DatabaseError:  # whatever it holds is somebody's
         return "a database that cannot be read"
-    found["files"] = int(any(True for kind in copying.KINDS for _ in files.listed(kind)))
+    found["files"] = int(copying.anything())
     return ", ".join(name if name == "files" else f"{n} {name}" for name, n in found.items() if n)
 
 
