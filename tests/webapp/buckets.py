@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -50,6 +50,31 @@ class Bucket:
     def close(self) -> None:
         self.client.close()
         self.away()
+
+
+class Breaking:
+    """Stands for a store's stream(): a connection breaks off after ``good`` reads, and ``times`` in a row."""
+
+    def __init__(self, stream: Callable[..., Any], *, good: int = 1, times: int = 1) -> None:
+        self._stream, self._good, self._times = stream, good, times
+        self.asked: list[int] = []  # the first byte of each connection
+
+    def __call__(self, name: str, *, start: int, etag: str) -> Any:
+        self.asked.append(start)
+        self._body, self._read = self._stream(name, start=start, etag=etag), 0
+        return self
+
+    def read(self, size: int) -> bytes:
+        from botocore.exceptions import ReadTimeoutError
+
+        self._read += 1
+        if self._read > self._good and self._times:
+            self._times, self._good = self._times - 1, 0
+            raise ReadTimeoutError(endpoint_url="")
+        return bytes(self._body.read(size))
+
+    def close(self) -> None:
+        self._body.close()
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.webapp.buckets import Bucket
+from tests.webapp.buckets import Breaking, Bucket
 from tests.webapp.conftest import on_disk
 from webapp.library import files, store
 from webapp.library.store import Store, StoreAway, objects
@@ -231,14 +232,31 @@ def test_a_draft_stays_where_something_else_arrived(bucket: Bucket, monkeypatch)
     assert (path.exists(), bucket.names()) == (True, [])
 
 
-def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(bucket: Bucket):
+@pytest.fixture
+def breaking(bucket: Bucket, monkeypatch) -> Callable[..., Breaking]:
+    def make(**how: int) -> Breaking:
+        kept = store.current()
+        made = Breaking(kept.stream, **how)  # type: ignore[attr-defined]
+        monkeypatch.setattr(kept, "stream", made)
+        return made
+
+    return make
+
+
+def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(breaking):
     store.current().put(draft(), NAME)
-    _, file = store.current().open(NAME)
-    with file:
-        begun = file.read(300_000)
-        bucket.away()
-        bucket.back()
-        assert begun + file.read() == ONES
+    connections = breaking(good=2, times=1)
+    assert read(store.current()) == ONES
+    assert len(connections.asked) == 2
+    assert 0 < connections.asked[1] < len(ONES)
+
+
+def test_a_connection_that_breaks_off_and_off_is_an_outage(breaking):
+    store.current().put(draft(), NAME)
+    breaking(good=0, times=2)
+    with pytest.raises(StoreAway):
+        read(store.current())
+    assert working_files() == []
 
 
 def test_half_of_one_file_is_never_joined_to_half_of_another(bucket: Bucket):

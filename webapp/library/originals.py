@@ -128,6 +128,15 @@ def _deciphered(file: BinaryIO, size: int) -> tuple[BinaryIO, int]:
     return age.opened(file), plain
 
 
+def received_bytes(stored: store.Stored) -> int:
+    """How many came, by the length of the file that is kept of them. Raises FileNotFoundError, CorruptImage, StoreAway."""
+    if not is_encrypted(stored.name):
+        return stored.size
+    _, file = store.current().open(stored.name)
+    with file:
+        return age.plain_bytes(file, stored.size)
+
+
 def kept_name(image: Image) -> str:
     """What the file that is kept of it is called in the store."""
     name = place(image.kept, image.pk)

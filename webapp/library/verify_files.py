@@ -46,13 +46,17 @@ def _changed(image: Image, stored: Stored, *, deep: bool) -> bool:
     try:
         if image.kept == Kept.PIXELS:
             return deep and _pixels_changed(image)
-        if not deep and image.kept == Kept.ORIGINAL:
-            return stored.size != image.bytes
-        file, size = originals.opened(image)
-        with file:
-            return size != image.bytes or (deep and digest_of(file) != image.sha256)
+        if originals.received_bytes(stored) != image.bytes:
+            return True
+        return deep and _bytes_changed(image)
     except errors.ImageError:  # damaged: it cannot be read
         return True
+
+
+def _bytes_changed(image: Image) -> bool:
+    file, _ = originals.opened(image)
+    with file:
+        return digest_of(file) != image.sha256
 
 
 def _pixels_changed(image: Image) -> bool:

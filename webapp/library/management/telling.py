@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 import search.errors
 from embedder import errors
 from webapp.client import Refused
+from webapp.library.store import StoreAway
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def one_sentence() -> Iterator[None]:
     """Outages and refusals become a CommandError; whatever else goes wrong is a fault of the program and shows as one."""
     try:
         yield
-    except (search.errors.SearchError, errors.EmbedderError, Refused, LookupError) as exc:
+    except (search.errors.SearchError, errors.EmbedderError, StoreAway, Refused, LookupError) as exc:
         raise CommandError(str(exc)) from exc
 
 

@@ -7,6 +7,7 @@ a checksum that the bucket compares (botocore's default, CRC32), and its size is
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 import time
@@ -27,6 +28,8 @@ from storages.backends.s3 import S3Storage
 from webapp.library import files
 from webapp.library.slicing import slices
 from webapp.library.store.interface import Bucket, StoreAway, Stored
+
+log = logging.getLogger(__name__)
 
 CONNECT_S, READ_S, TRIES = 2, 10, 3
 PAUSE_S = 3.0  # after a bucket that did not answer: a page of pictures must not wait for each of them
@@ -209,6 +212,7 @@ class Objects:
             raise StoreAway(f"it refuses ({code})") from exc
         except (BotoCoreError, Boto3Error) as exc:
             self._paused_until = time.monotonic() + PAUSE_S
+            log.warning("the bucket does not answer: %s", type(exc).__name__)
             raise StoreAway(type(exc).__name__) from exc
 
 
