@@ -159,15 +159,15 @@ class _Decrypting(io.RawIOBase):
 
     def _decrypt(self, encrypted: BinaryIO, inlet: int, keys: list[Any]) -> None:
         read = _Watched(encrypted)
-        with encrypted, os.fdopen(inlet, "wb") as pipe:
-            try:
+        try:
+            with encrypted, os.fdopen(inlet, "wb") as pipe:
                 pyrage.decrypt_io(read, _Noticed(pipe, self._begun), keys)
-            except BrokenPipeError:
-                pass  # whoever read it has enough
-            except (pyrage.DecryptError, OSError) as exc:
-                self._errors.append(read.error or exc)
-            finally:
-                self._begun.set()
+        except BrokenPipeError:
+            pass  # whoever read it has enough, perhaps before what is still in the pipe's buffer
+        except (pyrage.DecryptError, OSError) as exc:
+            self._errors.append(read.error or exc)
+        finally:
+            self._begun.set()
 
     def readable(self) -> bool:
         return True

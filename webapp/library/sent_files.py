@@ -42,12 +42,13 @@ def sent(
     if unchanged(request, tag):
         file.close()
         return private(HttpResponseNotModified(), tag)
-    if settings.ACCEL_PREFIX and (internal := store.current().for_proxy(stored.name)):
+    internal = store.current().for_proxy(stored.name)
+    if settings.ACCEL_PREFIX and internal:
         file.close()
         answer: HttpResponseBase = HttpResponse(content_type=content_type)
         answer.headers["X-Accel-Redirect"] = quote(f"{settings.ACCEL_PREFIX}{internal}")
     else:
-        answer = _by_this_process(request, file, stored.size, tag, content_type)
+        answer = _by_this_process(request, opened, tag, content_type, on_disk=bool(internal))
     if download_as is not None:
         answer.headers["Content-Disposition"] = content_disposition_header(True, download_as) or "attachment"
     return private(answer, tag)
@@ -67,17 +68,21 @@ def private(answer: HttpResponseBase, tag: str) -> HttpResponseBase:
     return answer
 
 
-def _by_this_process(request: HttpRequest, opened: BinaryIO, size: int, tag: str, content_type: str) -> HttpResponseBase:
-    wanted = _wanted(request, size, tag)
-    if wanted is None:
-        answer: HttpResponseBase = FileResponse(opened, content_type=content_type)
+def _by_this_process(request: HttpRequest, opened: Opened, tag: str, content_type: str, *, on_disk: bool) -> HttpResponseBase:
+    stored, file = opened
+    wanted = _wanted(request, stored.size, tag)
+    if wanted is None and on_disk:
+        answer: HttpResponseBase = FileResponse(file, content_type=content_type)
+    elif wanted is None:  # not as a file: waitress would read it where it serves everybody, and wait there for the bucket
+        answer = StreamingHttpResponse(_Pieces(file, stored.size), content_type=content_type)
+        answer.headers["Content-Length"] = str(stored.size)
     elif not wanted:
-        opened.close()
-        answer = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        file.close()
+        answer = HttpResponse(status=416, headers={"Content-Range": f"bytes */{stored.size}"})
     else:
-        opened.seek(wanted.start)
-        answer = StreamingHttpResponse(_part(opened, len(wanted)), status=206, content_type=content_type)
-        answer.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        file.seek(wanted.start)
+        answer = StreamingHttpResponse(_Pieces(file, len(wanted)), status=206, content_type=content_type)
+        answer.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{stored.size}"
         answer.headers["Content-Length"] = str(len(wanted))
     answer.headers["Accept-Ranges"] = "bytes"
     return answer
@@ -100,8 +105,14 @@ def _wanted(request: HttpRequest, size: int, tag: str) -> range | None:
     return range(min(int(first), size), min(int(last) + 1, size) if last else size)
 
 
-def _part(opened: BinaryIO, left: int) -> Iterator[bytes]:
-    with opened:
-        while left > 0 and (chunk := opened.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
+class _Pieces:
+    """The next ``left`` bytes of a file, which is closed with the answer, whether anybody has read it or not."""
+
+    def __init__(self, file: BinaryIO, left: int) -> None:
+        self._file, self._left = file, left
+        self.close = file.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left > 0 and (chunk := self._file.read(min(CHUNK_BYTES, self._left))):
+            self._left -= len(chunk)
             yield chunk
