@@ -1,6 +1,6 @@
 """Settings that a production site must not run with: told by `manage.py check`, and refused by the web server and the workers.
 
-Embedded mode serves one machine and is left alone, but for a demo that others could reach.
+Embedded mode serves one machine and is left alone, but for a demo that others could reach and a bucket that is named by half.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from webapp.loopback import is_loopback
 
 SECRET_CHARACTERS, SECRET_DIFFERENT = 50, 5  # as Django's own deployment check asks
 TOKEN_CHARACTERS = 20
+OF_A_BUCKET = ("S3_ENDPOINT", "S3_REGION", "S3_PREFIX", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_ENCRYPTION")
 EXAMPLES = ("change-me", "changeme", "example", "insecure", "secret-key")
 
 
@@ -35,7 +36,7 @@ def refuse_unsafe_start() -> None:
 
 def unsafe() -> list[tuple[str, str]]:
     """(name, sentence) of every setting that is unsafe as this site runs."""
-    return list(_embedded() if settings.EMBEDDED else _production())
+    return [*(_embedded() if settings.EMBEDDED else _production()), *_bucket()]
 
 
 def _embedded() -> Iterator[tuple[str, str]]:
@@ -67,6 +68,18 @@ def _services() -> Iterator[tuple[str, str]]:
         yield "redis", "REDIS_URL has no password: whoever reaches Redis could give the workers orders."
     if settings.QDRANT_URL and not settings.QDRANT_API_KEY and not _here(settings.QDRANT_URL):
         yield "qdrant", "QDRANT_API_KEY is missing: whoever reaches Qdrant could read and change the vectors."
+
+
+def _bucket() -> Iterator[tuple[str, str]]:
+    """One that is named by half would be met first by somebody's upload."""
+    told = [name for name in OF_A_BUCKET if getattr(settings, name)]
+    if told and not settings.S3_BUCKET:
+        yield "bucket", f"{told[0]} is set, but S3_BUCKET names no bucket: files would go on lying in the data folder."
+    if bool(settings.S3_ACCESS_KEY) != bool(settings.S3_SECRET_KEY):
+        yield "bucket_key", "S3_ACCESS_KEY and S3_SECRET_KEY go together; without both, the machine's own role opens the bucket."
+    address = urlsplit(settings.S3_ENDPOINT)
+    if settings.S3_ENDPOINT and (address.scheme not in ("http", "https") or not address.hostname):
+        yield "bucket_address", "S3_ENDPOINT must be an address with http:// or https://."
 
 
 def _weak(secret: str) -> bool:

@@ -17,13 +17,13 @@ from tests.webapp.buckets import Breaking, Bucket
 from tests.webapp.conftest import added, on_disk, picture, run_tasks, stored
 from tests.webapp.rehearsal import Rehearsal
 from tests.webapp.test_media import _address, _get
+from webapp import safety
 from webapp.accounts.models import AuditEvent
 from webapp.explore import queries, warmup
 from webapp.explore.asking import SearchQuery
 from webapp.library import (
     age,
     bundle,
-    checks,
     choosing,
     files,
     originals,
@@ -322,24 +322,24 @@ def test_a_move_needs_a_bucket(settings):
 
 
 @pytest.mark.parametrize(
-    ("changes", "number"),
+    ("changes", "name"),
     [
-        ({"S3_ENDPOINT": "https://s3.example.org"}, "E002"),
-        ({"S3_BUCKET": "b", "S3_ACCESS_KEY": "a"}, "E003"),
-        ({"S3_BUCKET": "b", "S3_SECRET_KEY": "s"}, "E003"),
-        ({"S3_BUCKET": "b", "S3_ENDPOINT": "s3.example.org"}, "E004"),
+        ({"S3_ENDPOINT": "https://s3.example.org"}, "bucket"),
+        ({"S3_BUCKET": "b", "S3_ACCESS_KEY": "a"}, "bucket_key"),
+        ({"S3_BUCKET": "b", "S3_SECRET_KEY": "s"}, "bucket_key"),
+        ({"S3_BUCKET": "b", "S3_ENDPOINT": "s3.example.org"}, "bucket_address"),
     ],
 )
-def test_a_bucket_that_is_told_by_half_stops_every_command(settings, changes, number):
-    for name, value in changes.items():
-        setattr(settings, name, value)
-    assert [error.id for error in checks.bucket_is_told_whole()] == [f"library.{number}"]
+def test_a_bucket_that_is_named_by_half_stops_the_start(settings, changes, name):
+    for each, value in changes.items():
+        setattr(settings, each, value)
+    assert [error.id for error in safety.unsafe_settings()] == [f"conchive.{name}"]
 
 
 def test_a_bucket_and_a_role_are_enough(settings):
-    assert checks.bucket_is_told_whole() == []
+    assert safety.unsafe() == []
     settings.S3_BUCKET = "b"
-    assert checks.bucket_is_told_whole() == []
+    assert safety.unsafe() == []
 
 
 # --- backup -----------------------------------------------------------------------------------------------------------
