@@ -227,7 +227,7 @@ def test_a_draft_stays_where_something_else_arrived(bucket: Bucket, monkeypatch)
     monkeypatch.setattr(kept._storage, "save", lambda name, _content: kept._client.put_object(  # type: ignore[attr-defined]
         Bucket=bucket.name, Key=f"archive/{name}", Body=b"half"
     ))  # fmt: skip
-    with pytest.raises(StoreAway, match="another length"):
+    with pytest.raises(StoreAway, match="not arrive whole"):
         kept.put(path, NAME)
     assert (path.exists(), bucket.names()) == (True, [])
 

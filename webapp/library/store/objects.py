@@ -87,9 +87,10 @@ class Objects:
         """Raises StoreAway also where something else arrived."""
         with self._answers():
             self._storage.save(name, content)
-        if self._head(name)["ContentLength"] != size:
+        arrived = self._found(name)
+        if arrived is None or arrived.size != size:
             self.delete(name)
-            raise StoreAway("an object arrived with another length")
+            raise StoreAway("an object did not arrive whole")
 
     # --- out ------------------------------------------------------------------------------------------------------------
 
