@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +133,15 @@ def test_verify_sees_what_has_changed_and_what_nobody_knows(bucket: Bucket, coll
     assert verify.verify().clean
 
 
+def test_verify_does_not_miss_what_has_come_since_it_looked(bucket: Bucket, collection):
+    first = ready(collection)
+    find = verify_files._finder()
+    assert find(files.original(first.pk)) is not None
+    late = f"{files.original(first.pk)}.age"  # in the same folder, which was listed
+    store.current().write(late, b"since")
+    assert find(late) is not None
+
+
 def test_many_images_are_packed(bucket: Bucket, collection, alice):
     image = ready(collection)
     chosen = choosing.choose(alice, [image.pk])
@@ -222,8 +232,8 @@ def test_what_has_come_in_pieces_is_taken_in_when_it_is_back(bucket: Bucket, col
     bucket.back()
     reconcile.reconcile()
     item.refresh_from_db()
-    assert item.state == ItemState.ACCEPTED
-    assert bucket.read(key_of(files.original(item.image_id))) == DATA
+    assert (item.state, Image.objects.get().pk) == (ItemState.ACCEPTED, item.image_id)
+    assert bucket.read(key_of(files.original(Image.objects.get().pk))) == DATA
 
 
 def test_a_label_goes_when_the_bucket_is_back(bucket: Bucket, collection):
@@ -258,9 +268,9 @@ def test_commands_say_it_in_a_sentence(bucket: Bucket, collection):
 # --- from one to the other --------------------------------------------------------------------------------------------
 
 
-def moved(*options: str, capsys) -> dict:
+def moved(*options: str, capsys) -> dict[str, Any]:
     call_command("move_files", *options, "--json")
-    told: dict = json.loads(capsys.readouterr().out)
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
     return told
 
 

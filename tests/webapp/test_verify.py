@@ -35,7 +35,7 @@ def test_lost_pictures_are_drawn_again(make_image, kind):
     on_disk(kind(image.pk)).unlink()
     assert _disagreements() == {"derivatives_missing": 1}
     assert upkeep.repaired().clean
-    assert kind(image.pk).stat().st_size
+    assert on_disk(kind(image.pk)).stat().st_size
 
 
 def test_files_that_belong_to_nobody_are_removed(make_image):

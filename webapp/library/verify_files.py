@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import BinaryIO
@@ -24,8 +24,23 @@ def originals_missing() -> list[UUID]:
     """An image that failed for want of its file says so already; pixels are there once they were decoded."""
     kept = Image.objects.exclude(state=State.FAILED, reason="original_lost").exclude(kept=Kept.PIXELS, decoded_at=None)
     rows = kept.order_by("pk").values_list("pk", "kept").iterator(ROWS_A_STEP)
-    find = store.current().lookup()
+    find = _finder()
     return [image for image, form in rows if find(originals.place(form, image)) is None]
+
+
+def _finder() -> Callable[[str], Stored | None]:
+    """As Store.lookup(), and what has come since is found as well."""
+    kept = store.current()
+    find = kept.lookup()
+
+    def found(name: str) -> Stored | None:
+        stored = find(name)
+        if stored is None:
+            with suppress(FileNotFoundError):
+                stored = kept.stat(name)
+        return stored
+
+    return found
 
 
 def originals_changed(*, deep: bool) -> list[UUID]:
@@ -88,7 +103,7 @@ def _of_another_form(names: list[str]) -> list[str]:
 def derivatives_missing() -> list[UUID]:
     drawn = Image.objects.filter(state__in=[State.HELD, State.DECODED, State.EMBEDDED, State.READY])
     ids = drawn.order_by("pk").values_list("pk", flat=True).iterator(ROWS_A_STEP)
-    displays, thumbnails = store.current().lookup(), store.current().lookup()
+    displays, thumbnails = _finder(), _finder()
     return [pk for pk in ids if not (_whole(displays(files.display(pk))) and _whole(thumbnails(files.thumbnail(pk))))]
 
 

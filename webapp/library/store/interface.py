@@ -68,7 +68,9 @@ class Store(Protocol):
     def has(self, name: str) -> bool: ...
 
     def lookup(self) -> Callable[[str], Stored | None]:
-        """As stat(), None for what is not there; quick for many names of which those of one folder follow each other."""
+        """As stat(), None for what is not there, or has come since; quick for many names of which those of one folder follow each
+        other.
+        """
 
     def open(self, name: str) -> tuple[Stored, BinaryIO]:
         """For reading, anywhere in it. Raises FileNotFoundError, and StoreAway also while it is read."""

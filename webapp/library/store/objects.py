@@ -107,7 +107,7 @@ class Objects:
             return None
 
     def lookup(self) -> Callable[[str], Stored | None]:
-        """One folder of a kind is listed at a time; what is not among it may have come since."""
+        """One folder of a kind is listed at a time."""
         shelf: dict[str, Stored] = {}
         listed = ""
 
@@ -116,7 +116,7 @@ class Objects:
             folder = name.rpartition("/")[0]
             if folder != listed:
                 shelf, listed = {each.name: each for each in self.listed(folder)}, folder
-            return shelf.get(name) or self._found(name)
+            return shelf.get(name)
 
         return found
 

@@ -22,7 +22,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--to", required=True, choices=["s3", "folder"], help="where they are to lie")
-        parser.add_argument("--remove", action="store_true", help="once the site uses --to: what is the same in both goes here")
+        parser.add_argument(
+            "--remove", action="store_true", help="once the site uses --to: what is the same in both goes where it lay"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only count what would be copied")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
@@ -44,7 +46,7 @@ class Command(BaseCommand):
 
     def _tell(self, report: Report, *, dry: bool) -> None:
         copied = "to be copied" if dry else "copied"
-        self.stdout.write(f"{report.copied} {copied}, {report.there} there already, {report.removed} removed here")
+        self.stdout.write(f"{report.copied} {copied}, {report.there} there already, {report.removed} removed where they lay")
         if report.gone:
             self.stdout.write(f"{report.gone} were deleted meanwhile")
         for name in report.differs[:SHOWN]:
