@@ -27,6 +27,7 @@ from webapp.library import (
     bundle,
     choosing,
     files,
+    jobs,
     originals,
     reconcile,
     rekeeping,
@@ -39,7 +40,7 @@ from webapp.library import (
     verify_files,
 )
 from webapp.library.management.commands import verify as verify_command
-from webapp.library.models import Image, ItemState, Kept, State
+from webapp.library.models import Image, ItemState, JobState, Kept, State
 from webapp.library.store import StoreAway
 from webapp.operating import readiness
 
@@ -234,6 +235,22 @@ def test_what_has_come_in_pieces_is_taken_in_when_it_is_back(bucket: Bucket, col
     item.refresh_from_db()
     assert (item.state, Image.objects.get().pk) == (ItemState.ACCEPTED, item.image_id)
     assert bucket.read(key_of(files.original(Image.objects.get().pk))) == DATA
+
+
+def test_a_job_waits_for_the_bucket_without_using_up_its_attempts(bucket: Bucket, collection, alice, settings, tmp_path):
+    image = ready(collection)
+    age.new_key(tmp_path / "key")
+    settings.ORIGINALS_KEY_FILE, settings.ORIGINALS = str(tmp_path / "key"), "encrypt"
+    job = jobs.start(rekeeping.JOB, user=alice)
+    bucket.away()
+    for _ in range(settings.MAX_ATTEMPTS + 1):
+        with pytest.raises(StoreAway):
+            jobs.run(job.pk)
+    bucket.back()
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    image.refresh_from_db()
+    assert (job.state, image.kept) == (JobState.DONE, Kept.ENCRYPTED)
 
 
 def test_a_label_goes_when_the_bucket_is_back(bucket: Bucket, collection):

@@ -27,14 +27,15 @@ class Folder:
     def write(self, name: str, content: bytes | memoryview) -> None:
         files.write_atomically(self.root / name, content)
 
-    def copy_in(self, source: Path, name: str, *, changed_ns: int) -> None:
+    def copy_in(self, source: Path, name: str, *, changed_ns: int, durable: bool = True) -> None:
         with files.incoming() as (draft, file):
             with source.open("rb") as reading:
                 shutil.copyfileobj(reading, file, CHUNK_BYTES)
             file.flush()
             os.utime(draft, ns=(changed_ns, changed_ns))
-            files.force(file)
-            files.put(draft, self.root / name)
+            if durable:
+                files.force(file)
+            files.put(draft, self.root / name, durable=durable)
 
     def stat(self, name: str) -> Stored:
         return _stored(name, (self.root / name).stat())

@@ -59,8 +59,10 @@ class Store(Protocol):
     def write(self, name: str, content: bytes | memoryview) -> None:
         """As put(), for what lies in memory."""
 
-    def copy_in(self, source: Path, name: str, *, changed_ns: int) -> None:
-        """As put(), but ``source`` stays. ``changed_ns`` is kept where the store can."""
+    def copy_in(self, source: Path, name: str, *, changed_ns: int, durable: bool = True) -> None:
+        """As put(), but ``source`` stays. ``changed_ns`` is kept where the store can. ``durable`` False: whoever copies many
+        forces them onto the disk together.
+        """
 
     def stat(self, name: str) -> Stored:
         """Raises FileNotFoundError."""

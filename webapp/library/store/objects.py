@@ -72,8 +72,8 @@ class Objects:
         self._upload(draft, name)
         draft.unlink()
 
-    def copy_in(self, source: Path, name: str, *, changed_ns: int) -> None:
-        del changed_ns  # the bucket writes down its own
+    def copy_in(self, source: Path, name: str, *, changed_ns: int, durable: bool = True) -> None:
+        del changed_ns, durable  # the bucket writes down its own time
         self._upload(source, name)
 
     def write(self, name: str, content: bytes | memoryview) -> None:

@@ -112,8 +112,9 @@ def put_back(backup: Path, sums: Mapping[str, str], progress: Progress) -> int:
     for number, path in enumerate(wanted):
         progress("files", number, len(wanted))
         name = path.removeprefix(f"{FOLDER}/")
-        kind = name.partition("/")[0]
-        store.holding(kind).copy_in(backup / path, name, changed_ns=(backup / path).stat().st_mtime_ns)
+        told = (backup / path).stat()
+        store.holding(name.partition("/")[0]).copy_in(backup / path, name, changed_ns=told.st_mtime_ns, durable=False)
+    os.sync()  # once for all of them
     progress("files", len(wanted), len(wanted))
     return len(wanted)
 
