@@ -21,7 +21,7 @@ from PIL import Image as Pictures
 import search.errors
 from embedder import Encoder, Sandbox
 from embedder.fake import FakeEncoder
-from tests.webapp.buckets import bucket  # noqa: F401
+from tests.webapp.buckets import bucket  # noqa: F401  a fixture
 from webapp import wiring
 from webapp.accounts.models import Membership, Role, Team, User
 from webapp.library import files, ingest, jobs, pixels, sending, working
