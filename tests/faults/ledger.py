@@ -149,6 +149,18 @@ class Ledger:
             "searches_asked_again": self.clients.refused_searches - refused_before,
         }  # fmt: skip
 
+    def throw_away(self) -> None:
+        """Into the trash, and out of the index: the stand-in for Qdrant looks at every point there is, and what runs beside a search
+        would keep it from answering in time once there are some thousands.
+        """
+        job = self._insist("POST", f"/uploads/{self.upload}/trash").json()["id"]
+        until = time.monotonic() + SETTLE_S
+        while time.monotonic() < until:
+            if self._insist("GET", f"/jobs/{job}").json()["state"] == "done":
+                return
+            time.sleep(0.5)
+        raise AssertionError(f"what was broken before is not thrown away\n{self.site.logs()}")
+
     def _receipt(self) -> dict[str, Any]:
         told: dict[str, Any] = self.clients.alice.get(f"/uploads/{self.upload}", params={"size": 1000}).json()
         return told

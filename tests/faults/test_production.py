@@ -59,8 +59,9 @@ class Rig:
         return Ledger(self.site, self.clients, times(short, full), **also)
 
     def note(self, name: str, ledger: Ledger, **also: Any) -> None:
-        """Every invariant, and what was measured on the way."""
+        """Every invariant, and what was measured on the way. Makes room for the next fault."""
         self.measured[name] = ledger.check() | also
+        ledger.throw_away()
 
     def pause(self, at_least_s: float, at_most_s: float) -> None:
         time.sleep(self.dice.uniform(at_least_s, at_most_s))
@@ -373,8 +374,9 @@ def test_files_that_crash_the_decoder_or_make_it_hang_cost_themselves_alone(rig)
     ledger = rig.ledger(32, 320, poison=poison)
     with rig.changed("worker-ingest", **POISON):
         ledger.send()
-        rig.note("decoder_poisoned", ledger, poisoned=len(poison))
+        ledger.settle()
         reasons = {item["name"]: item["reason"] for item in ledger._receipt()["items"] if item["state"] == "failed"}
+        rig.note("decoder_poisoned", ledger, poisoned=len(poison))
     assert reasons == {"3.png": "decoder_crash", "9.png": "timeout", "17.png": "decoder_crash"}
 
 
