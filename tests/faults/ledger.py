@@ -150,8 +150,8 @@ class Ledger:
         }  # fmt: skip
 
     def throw_away(self) -> None:
-        """Into the trash, and out of the index: the stand-in for Qdrant looks at every point there is, and what runs beside a search
-        would keep it from answering in time once there are some thousands.
+        """Into the trash, and out of the index: the stand-in for Qdrant looks at every point there is, and once there are some
+        thousands what runs beside a search keeps it from answering in time.
         """
         job = self._insist("POST", f"/uploads/{self.upload}/trash").json()["id"]
         until = time.monotonic() + SETTLE_S
