@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from django.db import IntegrityError
+from django import db
+from django.db import IntegrityError, transaction
 from kombu.exceptions import OperationalError
 
 from search import Scope
@@ -57,6 +60,38 @@ def test_the_database_itself_refuses_a_second_image_of_the_same_bytes(collection
     Image.objects.create(**row)
     with pytest.raises(IntegrityError):
         Image.objects.create(**row)
+
+
+def test_a_database_that_is_lost_before_the_commit_leaves_no_file(collection, monkeypatch):
+    def lost(*_):
+        raise db.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(ingest, "_write", lost)
+    with pytest.raises(db.OperationalError):
+        added(collection, picture())
+    assert list(files.listed(files.ORIGINALS)) == []
+
+
+def test_a_database_that_is_lost_in_the_commit_may_have_the_row_so_that_the_file_stays(collection, monkeypatch):
+    written = []
+    write = ingest._write
+
+    def writes(*arguments):
+        write(*arguments)
+        written.append(True)
+
+    @contextmanager
+    def atomic():
+        with transaction.atomic():
+            yield
+        if written:
+            raise db.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(ingest, "_write", writes)
+    monkeypatch.setattr(ingest, "transaction", SimpleNamespace(atomic=atomic, on_commit=transaction.on_commit))
+    with pytest.raises(db.OperationalError):
+        added(collection, picture())
+    assert [image for image, _ in files.listed(files.ORIGINALS)] == [Image.objects.get().pk]
 
 
 def test_a_file_that_failed_may_be_sent_again(collection):

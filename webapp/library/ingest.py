@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from django.utils import timezone
 
 from webapp.accounts import limits
@@ -266,16 +266,21 @@ def _check_announced(item: UploadItem, received: _Received) -> None:
 
 
 def _keep(item: UploadItem, received: _Received, told: Metadata) -> UploadItem:
-    """The draft in its place first, the row after it: a crash in between leaves a file without a row, which verify removes."""
+    """The draft in its place first, the row after it. A crash in between, or a database that is lost while it commits, leaves a
+    file without a row: `verify --repair` removes it, and nothing else does, since a database brought back from yesterday knows
+    nothing of today's files either.
+    """
     known = _same_bytes(item.upload.collection_id, received.sha256)
     if known is not None:
         return _duplicate(item, known)
     pk = uuid.uuid4()
     placed = originals.place(originals.kept_at_first(), pk)
     store.current().put(received.draft, placed)
+    committing = False
     try:
         with transaction.atomic():
             _write(item, pk, received, told)
+            committing = True
     except _TakenMeanwhile:
         store.current().delete(placed)
         item.refresh_from_db()
@@ -285,6 +290,10 @@ def _keep(item: UploadItem, received: _Received, told: Metadata) -> UploadItem:
         if known is None:
             raise
         return _duplicate(item, known)
+    except (DatabaseError, InterfaceError):
+        if not committing:  # else the row may be there for all that one knows
+            store.current().delete(placed)
+        raise
     return item
 
 
