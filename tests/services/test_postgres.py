@@ -10,6 +10,7 @@ from tests.services.spread import WHOLE
 # Dear, and of other things than what a database answers: what is decoded, encrypted, read or started.
 ELSEWHERE = {
     "test_backup.py",  # starts sites of its own, on databases of their own: tests/services/test_backup.py
+    "test_backup_in_bucket.py",  # as well
     "test_every_format.py",
     "test_explore_commands.py",
     "test_hostile.py",

@@ -16,7 +16,6 @@ from django.test import override_settings
 
 from tests.webapp.buckets import Breaking, Bucket
 from tests.webapp.conftest import added, on_disk, picture, run_tasks, stored
-from tests.webapp.rehearsal import Rehearsal
 from tests.webapp.test_media import _address, _get
 from webapp import safety
 from webapp.accounts.models import AuditEvent
@@ -367,24 +366,3 @@ def test_a_bucket_and_a_role_are_enough(settings):
     assert safety.unsafe() == []
     settings.S3_BUCKET = "b"
     assert safety.unsafe() == []
-
-
-# --- backup -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.timeout(600)
-def test_a_site_in_a_bucket_is_backed_up_and_comes_back(bucket: Bucket, tmp_path):
-    told = {"S3_BUCKET": bucket.name, "S3_ENDPOINT": bucket.endpoint, "S3_REGION": "us-east-1", "S3_PREFIX": "archive"}
-    told |= {"S3_ACCESS_KEY": "testing", "S3_SECRET_KEY": "testing"}
-    site = Rehearsal(tmp_path, **told)
-    site.make(images=3)
-    assert len(bucket.names()) == 9
-    before = site.ask()
-    site.back_up()
-    assert site.back_up()["copied"] == 2  # the database and the key
-    site.lose_files()
-    told_back = site.restore("--force")
-    assert (told_back["verify"]["clean"], site.ask()) == (True, before)
-    aside = [place for place in told_back["set_aside"] if place.startswith("s3://")]
-    assert len(aside) == 3
-    assert sum("replaced-" in name for name in bucket.names()) == 9
