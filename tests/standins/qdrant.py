@@ -30,10 +30,13 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.models import models as bodies
+from qdrant_client.local import local_collection, payload_filters
 
 VERSION = "1.19.0"  # what it says it is
 OPEN_TO_ALL = ("/", "/healthz", "/livez", "/readyz")  # without a key, as the server has it
 DEFAULT_LIMIT = 10
+MASK = "calculate_payload_mask"  # by which local mode finds it
+READING = ("/query", "/batch", "/groups", "/scroll", "/count", "/facet")
 PLAIN_TEXT = {"/healthz": "healthz check passed", "/livez": "livez check passed", "/readyz": "all shards are ready"}
 
 
@@ -112,6 +115,10 @@ class Route(NamedTuple):
     body: Any  # a type of qdrant-client's, None where there is none
     answer: Callable[[Call], Any]
 
+    @property
+    def reads(self) -> bool:
+        return self.method == "GET" or self.path.pattern.endswith(READING)
+
 
 def _route(method: str, path: str, body: Any, answer: Callable[[Call], Any]) -> Route:
     return Route(method, re.compile(path.replace("{name}", r"(?P<name>[^/]+)")), body, answer)
@@ -148,6 +155,25 @@ class Refusal(Exception):
         self.status, self.text = status, text
 
 
+class Masks:
+    """Which points a filter lets through, remembered until something is written: local mode asks every payload anew for each of a
+    hundred queries with the same filter.
+    """
+
+    def __init__(self) -> None:
+        self._anew = payload_filters.calculate_payload_mask
+        self._known: dict[tuple[int, str], Any] = {}
+
+    def __call__(self, payloads: list[Any], payload_filter: models.Filter | None, **more: Any) -> Any:
+        key = (id(payloads), payload_filter.model_dump_json() if payload_filter else "")
+        if key not in self._known:
+            self._known[key] = self._anew(payloads=payloads, payload_filter=payload_filter, **more)
+        return self._known[key].copy()
+
+    def forget(self) -> None:
+        self._known.clear()
+
+
 class Standin(ThreadingHTTPServer):
     """Listens on this machine only. ``folder`` "": what it is told is gone with it. ``key`` "": everyone may ask."""
 
@@ -158,6 +184,7 @@ class Standin(ThreadingHTTPServer):
         self.client = QdrantClient(path=folder, force_disable_check_same_thread=True) if folder else QdrantClient(":memory:")
         self.key = key
         self.alone = threading.Lock()  # local mode loses points where two threads use it
+        self.masks: Masks | None = None
         super().__init__(("127.0.0.1", port), Handler)
 
     @property
@@ -175,6 +202,8 @@ class Standin(ThreadingHTTPServer):
     def _done(self, route: Route, call: Call) -> Any:
         try:
             with self.alone:
+                if self.masks is not None and not route.reads:
+                    self.masks.forget()
                 return route.answer(call)
         except ValueError as exc:  # what a server would say with a status
             said = str(exc)
@@ -253,6 +282,8 @@ def main() -> None:
         folder=os.environ.get("QDRANT__STORAGE__STORAGE_PATH", ""),
         key=os.environ.get("QDRANT__SERVICE__API_KEY", ""),
     )
+    server.masks = Masks()
+    setattr(local_collection, MASK, server.masks)  # this process has no other collections
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(poll_interval=0.1)
