@@ -63,7 +63,7 @@ class Visit:
             return self.browser.get(re.sub("/thumbnail$", "", self.dice.choice(self.images)))
         if number % 4 == 2:
             return self.browser.get(self.dice.choice(self.images))
-        return self.browser.get(self.dice.choice(["/collections", "/uploads", "/healthz"]))
+        return self.browser.get(self.dice.choice(["/collections", "/saved", "/healthz"]))
 
 
 def measure(site: Production, options: argparse.Namespace) -> dict[str, Any]:
