@@ -23,7 +23,7 @@ import redis
 from benchmarks.bulk import file
 from benchmarks.machine import machine, resident_mib, versions, write
 from tests.services.production import Production, running_production
-from tests.services.visitors import links_to, make_people, program, settled, signed_in
+from tests.services.visitors import links_to, make_people, program, send_at_once, settled, signed_in
 
 UNCOUNTED = {"RATE_API": "", "RATE_UPLOAD": "", "RATE_SEARCH": ""}
 OURS = ("web", "worker-ingest", "worker-embed", "worker-query", "beat")
@@ -90,10 +90,8 @@ def measure(site: Production, options: argparse.Namespace) -> dict[str, Any]:
 
 def _send(alice: httpx.Client, collection: str, numbers: range) -> None:
     for at in range(numbers.start, numbers.stop, FILES_A_REQUEST):
-        files = [("files", (f"{each}.png", file(each))) for each in range(at, min(at + FILES_A_REQUEST, numbers.stop))]
-        answer = alice.post("/uploads/files", data={"collection": collection}, files=files, timeout=300.0)
-        assert answer.status_code == 201, answer.text
-        settled(alice, str(answer.json()["id"]))
+        files = {f"{each}.png": file(each) for each in range(at, min(at + FILES_A_REQUEST, numbers.stop))}
+        settled(alice, send_at_once(alice, collection, files))
 
 
 # --- what they hold -----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.bulk import file
 from benchmarks.machine import machine, versions, write
 from tests.services.production import HOST, Production, running_production
-from tests.services.visitors import make_people, program, settled
+from tests.services.visitors import make_people, program, send_at_once, settled
 
 ROOT = Path(__file__).resolve().parents[1]
 LIKE_PRODUCTION = {"RATE_API": "", "RATE_UPLOAD": ""}  # of the ingest, which is one program; searches keep their rate
@@ -76,10 +76,7 @@ class Bench:
         }
 
     def _send(self, numbers: range) -> str:
-        files = [("files", (f"{number}.png", file(number))) for number in numbers]
-        answer = self.program.post("/uploads/files", data={"collection": self.collection}, files=files, timeout=300.0)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
+        return send_at_once(self.program, self.collection, {f"{number}.png": file(number) for number in numbers})
 
     def people(self, *, seconds: float, abusers: int = 0, until: threading.Event | None = None) -> dict[str, Any]:
         """What they were answered within ``seconds``, or until the event, whichever is later."""

@@ -92,6 +92,14 @@ def settled(client: httpx.Client, upload: str, within_s: float = SETTLE_S) -> di
     raise AssertionError(f"still running after {within_s:.0f} s: {told.get('counts')}")
 
 
+def send_at_once(client: httpx.Client, collection: str, files: dict[str, bytes]) -> str:
+    """By a program, in one request; returns the upload."""
+    parts = [("files", (name, data)) for name, data in files.items()]
+    answer = client.post("/uploads/files", data={"collection": collection}, files=parts, timeout=300.0)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 def links_to(text: str, pattern: str) -> Sequence[str]:
     """Addresses in a page that match."""
     return sorted(set(re.findall(rf'(?:src|href)="({pattern})"', text)))

@@ -55,8 +55,8 @@ def tell_encoder_state() -> None:
 def begin_answering() -> None:
     """At a query worker's start: warms up, and tells the web process at once that it does and how it ended."""
     loading = warmup.warm_up()
-    remote.tell_state(warmup.state_here())
-    loading.add_done_callback(lambda _: remote.tell_state(warmup.state_here()))
+    tell_encoder_state()
+    loading.add_done_callback(lambda _: tell_encoder_state())
 
 
 @shared_task

@@ -85,6 +85,11 @@ def lasting(image: uuid.UUID) -> list[str]:
     return [original(image), encrypted(image), pixels_alone(image), display(image), thumbnail(image)]
 
 
+def kind_of(name: str) -> str:
+    """What the first folder of a name says; a kind is its own."""
+    return name.partition("/")[0]
+
+
 def image_of(name: str) -> uuid.UUID | None:
     """The image that a file is named after; None where the name is nobody's."""
     with suppress(ValueError):

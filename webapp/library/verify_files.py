@@ -140,11 +140,7 @@ def _orphans(names: list[str]) -> list[str]:
 
 def _owner(name: str) -> UUID | None:
     """Nobody's while it is arriving, whatever it is called."""
-    return None if _kind(name) == files.INCOMING else files.image_of(name)
-
-
-def _kind(name: str) -> str:
-    return name.partition("/")[0]
+    return None if files.kind_of(name) == files.INCOMING else files.image_of(name)
 
 
 def _steps(names: Iterator[str]) -> Iterator[list[str]]:
@@ -153,5 +149,5 @@ def _steps(names: Iterator[str]) -> Iterator[list[str]]:
 
 
 def remove(names: Sequence[str]) -> None:
-    for kind in {_kind(name) for name in names}:
-        store.holding(kind).delete(*(name for name in names if _kind(name) == kind))
+    for kind in {files.kind_of(name) for name in names}:
+        store.holding(kind).delete(*(name for name in names if files.kind_of(name) == kind))

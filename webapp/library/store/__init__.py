@@ -22,9 +22,9 @@ def current() -> Store:
     return in_bucket() if settings.S3_BUCKET else folder()
 
 
-def holding(kind: str) -> Store:
-    """Where files of one kind lie: lasting ones in the current store, what is on its way in the folder."""
-    return current() if kind in files.LASTING else folder()
+def holding(name: str) -> Store:
+    """Where a file lies, or all of a kind: lasting ones in the current store, what is on its way in the folder."""
+    return current() if files.kind_of(name) in files.LASTING else folder()
 
 
 def folder() -> Store:

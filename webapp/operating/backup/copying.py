@@ -53,7 +53,7 @@ class Copier:
         if self._link(stored, path, target):
             self._note(path, self.sums_before[path], stored.size, copied=False)
             return
-        now, reading = store.holding(_kind(stored)).open(stored.name)
+        now, reading = store.holding(stored.name).open(stored.name)
         with reading:
             digest = copy(reading, target, changed_ns=now.changed_ns)
         self._note(path, digest, now.size, copied=True)
@@ -84,10 +84,6 @@ def _stored() -> Iterator[Stored]:
         yield from store.holding(kind).listed(kind)
 
 
-def _kind(stored: Stored) -> str:
-    return stored.name.partition("/")[0]
-
-
 def _path(stored: Stored) -> str:
     return f"{FOLDER}/{stored.name}"
 
@@ -113,7 +109,7 @@ def put_back(backup: Path, sums: Mapping[str, str], progress: Progress) -> int:
         progress("files", number, len(wanted))
         name = path.removeprefix(f"{FOLDER}/")
         told = (backup / path).stat()
-        store.holding(name.partition("/")[0]).copy_in(backup / path, name, changed_ns=told.st_mtime_ns, durable=False)
+        store.holding(name).copy_in(backup / path, name, changed_ns=told.st_mtime_ns, durable=False)
     os.sync()  # once for all of them
     progress("files", len(wanted), len(wanted))
     return len(wanted)
