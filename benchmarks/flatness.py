@@ -159,7 +159,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=10)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rounds < WARM_AFTER + 2:
+        parser.error(f"--rounds: at least {WARM_AFTER + 2}, since the first {WARM_AFTER} only warm up")
+    return options
 
 
 if __name__ == "__main__":
